@@ -1,0 +1,124 @@
+"""What is said between coordinator and workers: work to do, and events that come of it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from src.values import Epoch, Evaluation, File, Probe
+
+Configuration = dict[str, Any]  # one trial's keys, canonical: architecture, activation, optimizer, …
+
+
+# --------------------------------------------------------------------------------- work
+
+
+@dataclass(frozen=True)
+class CheckWork:
+    """Can this point be built?"""
+
+    point: int
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class ProbeWork:
+    """How fast does this point train?"""
+
+    point: int
+    operations: int
+    configuration: Configuration
+
+
+@dataclass(frozen=True)
+class TrainWork:
+    """Train a trial up to an epoch, from its checkpoint if it has one."""
+
+    trial: int
+    attempt: int
+    configuration: Configuration
+    seed: int
+    objective: str
+    until: int
+    checkpoint: File | None
+    epochs: tuple[Epoch, ...]  # those that the checkpoint has seen
+
+
+@dataclass(frozen=True)
+class EvaluateWork:
+    """Evaluate a trial's best epoch on the test data."""
+
+    trial: int
+    epoch: int
+    configuration: Configuration
+    weights: File
+
+
+Work = CheckWork | ProbeWork | TrainWork | EvaluateWork
+
+
+# -------------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A point's check: `reason` says why it cannot be built, or is empty."""
+
+    point: int
+    reason: str
+    parameters: int = 0
+    operations: int = 0
+    state_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A trial's attempt is about to be given to a worker."""
+
+    trial: int
+    attempt: int
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch of a trial, with the checkpoint written after it, if one was."""
+
+    trial: int
+    epoch: Epoch
+    checkpoint: File | None
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trial has reached its last epoch, or was stopped early for `reason`."""
+
+    trial: int
+    weights: File
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A worker has put its work down because it was asked to."""
+
+    trial: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Work ended in an error: a `crash` may be tried again, `nan` never, a `damaged` file starts anew."""
+
+    work: Work
+    kind: Literal["nan", "crash", "damaged"]
+    message: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """A trial's run in MLflow; `complete` once everything of it is there."""
+
+    trial: int
+    run_id: str
+    complete: bool
+
+
+Event = Checked | Probe | Started | EpochEnded | Finished | Stopped | Failed | Evaluation | Tracked

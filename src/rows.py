@@ -1,0 +1,230 @@
+"""The rows of a sweep's ledger, and what each event changes in them."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from functools import singledispatchmethod
+from typing import Any, Literal
+
+from src.messages import (
+    CheckWork,
+    Checked,
+    Configuration,
+    EpochEnded,
+    EvaluateWork,
+    Event,
+    Failed,
+    Finished,
+    Started,
+    Stopped,
+    Tracked,
+    TrainWork,
+)
+from src.values import Epoch, Evaluation, File, Probe, best_epoch
+
+CHECKS = 2  # workers that may die of checking one point, before it counts as infeasible
+
+
+@dataclass
+class Point:
+    """One choice in the space; `unchecked` until a worker has built it. Numbers start at 1."""
+
+    number: int
+    values: dict[str, Any]
+    configuration: Configuration
+    state: Literal["unchecked", "feasible", "infeasible", "duplicate"] = "unchecked"
+    reason: str = ""
+    parameters: int = 0
+    operations: int = 0  # multiply-adds of one image's forward pass
+    state_bytes: int = 0  # of all variables, the optimizer's included
+
+
+@dataclass
+class Trial:
+    """A point with a seed. Numbers start at 1."""
+
+    number: int
+    point: int
+    role: str
+    repeat: int
+    seed: int
+    state: Literal["waiting", "running", "interrupted", "finished", "failed"] = "waiting"
+    reason: str = ""
+    attempts: int = 0
+    crashes: int = 0  # since the last request to retry
+    best_epoch: int = 0
+    objective: float | None = None  # at the best epoch
+    checkpoint: File | None = None  # to go on from
+    checkpoint_epoch: int = 0
+    weights: File | None = None  # of the best epoch, once finished
+    run_id: str = ""  # MLflow's
+    tracked: bool = False  # everything of it is in MLflow
+    epochs: list[Epoch] = field(default_factory=list)  # rows of their own
+
+
+@dataclass
+class Failure:
+    """Work that ended in an error; the last words of a worker."""
+
+    number: int
+    work: str
+    subject: int  # the trial's or point's number
+    kind: str
+    message: str
+    traceback: str
+    time: float
+
+
+@dataclass
+class Invocation:
+    """One start of the sweep: where, with which amounts, in which versions."""
+
+    number: int
+    started: float
+    ended: float  # of its last event, so that a killed one has an end too
+    host: str
+    pid: int
+    amounts: dict[str, Any]
+    environment: dict[str, str]
+
+
+Row = Point | Trial | Probe | Evaluation | Failure | Invocation | tuple[Trial, Epoch]
+
+
+@dataclass
+class Rows:
+    """All rows, kept in memory as events come. `objective` is the sweep's."""
+
+    objective: str
+    points: list[Point] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    invocations: list[Invocation] = field(default_factory=list)
+    crashes: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def trial(self, number: int) -> Trial:
+        """The trial of that number."""
+        return self.trials[number - 1]
+
+    def point(self, number: int) -> Point:
+        """The point of that number."""
+        return self.points[number - 1]
+
+    def seconds(self) -> float:
+        """All invocations' time together."""
+        return sum(invocation.ended - invocation.started for invocation in self.invocations)
+
+    def apply(self, event: Event | Row, now: float) -> list[Row]:
+        """Change the rows as the event says; returns those that changed."""
+        if self.invocations:
+            self.invocations[-1].ended = max(now, self.invocations[-1].started)
+        return [*self.changed(event, now), *self.invocations[-1:]]
+
+    @singledispatchmethod
+    def changed(self, event: Any, now: float) -> list[Row]:
+        """The rows that an event changes."""
+        raise AssertionError(f"no rule for {event}")
+
+    @changed.register
+    def _(self, point: Point, now: float) -> list[Row]:
+        self.points.append(point)
+        return [point]
+
+    @changed.register
+    def _(self, trial: Trial, now: float) -> list[Row]:
+        if trial.number > len(self.trials):
+            self.trials.append(trial)
+        return [trial]
+
+    @changed.register
+    def _(self, invocation: Invocation, now: float) -> list[Row]:
+        self.invocations.append(invocation)
+        return []
+
+    @changed.register
+    def _(self, probe: Probe, now: float) -> list[Row]:
+        self.probes.append(probe)
+        return [probe]
+
+    @changed.register
+    def _(self, evaluation: Evaluation, now: float) -> list[Row]:
+        self.evaluations.append(evaluation)
+        return [evaluation]
+
+    @changed.register
+    def _(self, event: Checked, now: float) -> list[Row]:
+        point = self.point(event.point)
+        point.state = "infeasible" if event.reason else "feasible"
+        point.reason, point.parameters = event.reason, event.parameters
+        point.operations, point.state_bytes = event.operations, event.state_bytes
+        return [point]
+
+    @changed.register
+    def _(self, event: Started, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.state, trial.reason, trial.attempts = "running", "", event.attempt
+        return [trial]
+
+    @changed.register
+    def _(self, event: EpochEnded, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        # After a kill, epochs since the last checkpoint come once more, and are the same.
+        trial.epochs[event.epoch.number - 1 : event.epoch.number] = [event.epoch]
+        best = best_epoch(trial.epochs, self.objective)
+        trial.best_epoch, trial.objective = best.number, best.metrics[self.objective]
+        trial.tracked = False
+        if event.checkpoint:
+            trial.checkpoint, trial.checkpoint_epoch = event.checkpoint, event.epoch.number
+        return [trial, (trial, event.epoch)]
+
+    @changed.register
+    def _(self, event: Finished, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.state, trial.reason, trial.weights, trial.tracked = "finished", event.reason, event.weights, False
+        return [trial]
+
+    @changed.register
+    def _(self, event: Stopped, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.state = "interrupted"
+        return [trial]
+
+    @changed.register
+    def _(self, event: Tracked, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.run_id, trial.tracked = event.run_id, event.complete
+        return [trial]
+
+    @changed.register
+    def _(self, event: Failed, now: float) -> list[Row]:
+        work = event.work
+        subject = work.trial if isinstance(work, TrainWork | EvaluateWork) else work.point
+        kind = type(work).__name__.removesuffix("Work").lower()
+        failure = Failure(len(self.failures) + 1, kind, subject, event.kind, event.message, event.traceback, now)
+        self.failures.append(failure)
+        self.crashes[kind, subject] += 1
+        return [failure, *self.failed(event)]
+
+    def failed(self, event: Failed) -> list[Row]:
+        """The row that failed work was about."""
+        work = event.work
+        if isinstance(work, TrainWork):
+            trial = self.trial(work.trial)
+            trial.state, trial.reason, trial.tracked = "failed", event.message, False
+            trial.crashes += 1
+            if event.kind == "damaged":  # its state is gone: the trial starts anew, to the same result
+                trial.checkpoint, trial.checkpoint_epoch = None, 0
+            return [trial]
+        if isinstance(work, EvaluateWork) and event.kind == "damaged":
+            trial = self.trial(work.trial)
+            trial.state, trial.weights, trial.checkpoint, trial.checkpoint_epoch = "interrupted", None, None, 0
+            return [trial]
+        if isinstance(work, CheckWork) and self.crashes["check", work.point] >= CHECKS:
+            return self.changed(Checked(work.point, f"building it ended the worker: {event.message}"), 0)
+        return []
+
+
+def interrupted(trial: Trial) -> Trial:
+    """A trial that was running when its coordinator ended."""
+    return replace(trial, state="interrupted")

@@ -1,0 +1,77 @@
+"""Who proposes a point: proposal n follows from (space, seed, n, the points before it), nothing else."""
+
+import hashlib
+from collections.abc import Collection
+from typing import Any
+
+from src.schema import Search
+from src.space import Choice, Dimension, Range, Values, grid_point, options, size
+
+DRAWS = 100  # of a random point, before the unseen points of a finite space are enumerated
+
+
+def propose(search: Search, dimensions: list[Dimension], number: int, seen: Collection[str]) -> Values | None:
+    """The point of that number, or None where there is none left.
+
+    `seen` holds `point_key` of all points proposed before, in any order.
+    """
+    if search.strategy == "grid":
+        return grid_point(dimensions, number)
+    return random_point(dimensions, search.seed, number, seen)
+
+
+def point_key(values: Values) -> str:
+    """Equal for equal points."""
+    return repr(sorted(values.items()))
+
+
+def random_point(dimensions: list[Dimension], seed: int, number: int, seen: Collection[str]) -> Values | None:
+    """A point drawn at random by keras-tuner's hyperparameters, none twice while unseen ones are left."""
+    for draw in range(DRAWS):
+        values = sample(dimensions, seed, number, draw)
+        if point_key(values) not in seen:
+            return values
+    total = size(dimensions)
+    if total == float("inf"):
+        return None
+    unseen = (grid_point(dimensions, index) for index in range(int(total)))
+    left = [values for values in unseen if values and point_key(values) not in seen]
+    return left[stable_seed(seed, number) % len(left)] if left else None
+
+
+def sample(dimensions: list[Dimension], seed: int, number: int, draw: int) -> Values:
+    """One point, drawn without regard to the others."""
+    values: Values = {}
+    for index, (dimension, hyperparameter) in enumerate(zip(dimensions, hyperparameters(dimensions), strict=True)):
+        value = hyperparameter.random_sample(stable_seed(seed, number, draw, index))
+        values[dimension.key] = value if is_continuous(dimension) else options(dimension)[value]
+    return values
+
+
+def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
+    """keras-tuner's hyperparameters of the space; whatever has finitely many values by their index.
+
+    (Its `Choice` refuses lists and None and turns booleans into numbers; its stepped `Float` never
+    yields the maximum.)
+    """
+    import keras_tuner  # imports TensorFlow
+
+    space = keras_tuner.HyperParameters()
+    for dimension in dimensions:
+        if is_continuous(dimension):
+            assert isinstance(dimension, Range)
+            declare = space.Int if dimension.whole else space.Float
+            declare(dimension.key, dimension.low, dimension.high, sampling="log" if dimension.log else "linear")
+        else:
+            space.Choice(dimension.key, list(range(len(options(dimension)))))
+    return list(space.space)
+
+
+def is_continuous(dimension: Dimension) -> bool:
+    """Whether its values cannot be listed."""
+    return not isinstance(dimension, Choice) and dimension.step is None
+
+
+def stable_seed(*parts: int | str) -> int:
+    """A positive 31-bit seed that follows from the parts alone, on every machine and version."""
+    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") % (2**31 - 1) + 1

@@ -1,0 +1,54 @@
+"""Small facts that rows and messages share, and which epoch is the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that counts: its path relative to the sweep's folder, and its sha256."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch left. `number` starts at 1; `seconds` it took; `ended` in seconds since 1970."""
+
+    number: int
+    metrics: dict[str, float]  # loss, accuracy, val_loss, val_accuracy, learning_rate
+    seconds: float
+    ended: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A few steps of training, timed: seconds to prepare a model, and seconds an image."""
+
+    point: int
+    operations: int
+    prepare: float
+    per_image: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The test data looked at: once for each row."""
+
+    trial: int
+    epoch: int
+    loss: float
+    accuracy: float
+    ended: float
+
+
+def score(metrics: dict[str, float], objective: str) -> tuple[float, float]:
+    """Lower is better: by the objective, ties by the other of accuracy and loss."""
+    accuracy, loss = -metrics["val_accuracy"], metrics["val_loss"]
+    return (accuracy, loss) if objective == "val_accuracy" else (loss, accuracy)
+
+
+def best_epoch(epochs: Sequence[Epoch], objective: str) -> Epoch:
+    """The first of the best epochs."""
+    return min(epochs, key=lambda epoch: score(epoch.metrics, objective))
