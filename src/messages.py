@@ -114,11 +114,17 @@ class Failed:
 
 @dataclass(frozen=True)
 class Tracked:
-    """A trial's run in MLflow; `complete` once everything of it is there."""
+    """Everything of a trial is in MLflow, in this run."""
 
     trial: int
     run_id: str
-    complete: bool
 
 
-Event = Checked | Probe | Started | EpochEnded | Finished | Stopped | Failed | Evaluation | Tracked
+@dataclass(frozen=True)
+class Dropped:
+    """A finished trial gives up its checkpoint and weights, to keep the disk small."""
+
+    trial: int
+
+
+Event = Checked | Probe | Started | EpochEnded | Finished | Stopped | Failed | Evaluation | Tracked | Dropped

@@ -1,7 +1,7 @@
 """The rows of a sweep's ledger, and what each event changes in them."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import singledispatchmethod
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from src.messages import (
     CheckWork,
     Checked,
     Configuration,
+    Dropped,
     EpochEnded,
     EvaluateWork,
     Event,
@@ -57,7 +58,6 @@ class Trial:
     checkpoint_epoch: int = 0
     weights: File | None = None  # of the best epoch, once finished
     run_id: str = ""  # MLflow's
-    tracked: bool = False  # everything of it is in MLflow
     epochs: list[Epoch] = field(default_factory=list)  # rows of their own
 
 
@@ -173,7 +173,6 @@ class Rows:
         trial.epochs[event.epoch.number - 1 : event.epoch.number] = [event.epoch]
         best = best_epoch(trial.epochs, self.objective)
         trial.best_epoch, trial.objective = best.number, best.metrics[self.objective]
-        trial.tracked = False
         if event.checkpoint:
             trial.checkpoint, trial.checkpoint_epoch = event.checkpoint, event.epoch.number
         return [trial, (trial, event.epoch)]
@@ -181,7 +180,7 @@ class Rows:
     @changed.register
     def _(self, event: Finished, now: float) -> list[Row]:
         trial = self.trial(event.trial)
-        trial.state, trial.reason, trial.weights, trial.tracked = "finished", event.reason, event.weights, False
+        trial.state, trial.reason, trial.weights = "finished", event.reason, event.weights
         return [trial]
 
     @changed.register
@@ -191,9 +190,15 @@ class Rows:
         return [trial]
 
     @changed.register
+    def _(self, event: Dropped, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.checkpoint, trial.checkpoint_epoch, trial.weights = None, 0, None
+        return [trial]
+
+    @changed.register
     def _(self, event: Tracked, now: float) -> list[Row]:
         trial = self.trial(event.trial)
-        trial.run_id, trial.tracked = event.run_id, event.complete
+        trial.run_id = event.run_id
         return [trial]
 
     @changed.register
@@ -211,7 +216,7 @@ class Rows:
         work = event.work
         if isinstance(work, TrainWork):
             trial = self.trial(work.trial)
-            trial.state, trial.reason, trial.tracked = "failed", event.message, False
+            trial.state, trial.reason = "failed", event.message
             trial.crashes += 1
             if event.kind == "damaged":  # its state is gone: the trial starts anew, to the same result
                 trial.checkpoint, trial.checkpoint_epoch = None, 0
@@ -223,8 +228,3 @@ class Rows:
         if isinstance(work, CheckWork) and self.crashes["check", work.point] >= CHECKS:
             return self.changed(Checked(work.point, f"building it ended the worker: {event.message}"), 0)
         return []
-
-
-def interrupted(trial: Trial) -> Trial:
-    """A trial that was running when its coordinator ended."""
-    return replace(trial, state="interrupted")

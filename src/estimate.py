@@ -1,0 +1,96 @@
+"""How long the rest of a sweep takes and how much disk it needs, from what has been measured so far."""
+
+import math
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from src.plan import Plan, target
+from src.rows import Rows
+from src.schema import Mlflow
+
+WEIGHT_BYTES = 4
+TEXT_BYTES = 13  # of one value in weights.txt
+FIXED_BYTES = 300_000  # a run's curves, summary and MLflow's own files
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Seconds an image of training = base + slope * operations; `prepare` seconds once a trial."""
+
+    base: float
+    slope: float
+    prepare: float
+
+    def per_image(self, operations: int) -> float:
+        """Seconds an image of training and its share of validation."""
+        return self.base + self.slope * operations
+
+
+def measure(rows: Rows, train_images: int) -> Speed | None:
+    """The line through everything measured; None as long as nothing is."""
+    probes = [probe for probe in rows.probes if probe.per_image > 0]
+    points = [(probe.operations, probe.per_image) for probe in probes]
+    for trial in rows.trials:
+        operations = rows.point(trial.point).operations
+        points += [(operations, epoch.seconds / train_images) for epoch in trial.epochs[-1:]]
+    if not points:
+        return None
+    x, y = np.array(points, dtype=float).T
+    slope = float(np.polyfit(x, y, 1)[0]) if np.ptp(x) > 0 else 0.0
+    slope = max(slope, 0.0)
+    base = max(float(np.mean(y - slope * x)), 0.0)
+    return Speed(base, slope, float(np.mean([probe.prepare for probe in probes])) if probes else 1.0)
+
+
+def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> float | None:
+    """Of training for all trials that are not finished; None as long as nothing is measured."""
+    speed = measure(rows, train_images)
+    if speed is None:
+        return None
+    until = target(plan, rows)
+    total = 0.0
+    for trial in rows.trials:
+        epochs = until - len(trial.epochs)
+        if epochs <= 0 or trial.state == "failed" or (trial.state == "finished" and trial.reason):
+            continue
+        total += speed.prepare + epochs * train_images * speed.per_image(rows.point(trial.point).operations)
+    total /= workers
+    limit = plan.config.search.max_seconds
+    return total if limit is None else min(total, max(limit - rows.seconds(), 0.0))
+
+
+def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:
+    """For the checkpoints and for MLflow, of all trials that are not finished."""
+    config = plan.config
+    points = sorted((rows.point(t.point) for t in rows.trials if t.state != "finished"), key=lambda p: -p.parameters)
+    kept = points if config.checkpoints.keep == "all" else points[: config.checkpoints.keep + 2]
+    checkpoints = sum(point.state_bytes + 2 * WEIGHT_BYTES * point.parameters for point in kept)
+    if not isinstance(config.tracking, Mlflow):
+        return checkpoints, 0
+    logged = points if config.tracking.keep == "all" else points[: config.tracking.keep]
+    copies = config.tracking.checkpoint + config.tracking.model + config.tracking.weights_npz
+    text = TEXT_BYTES * config.tracking.weights_txt * config.tracking.weights_txt_values
+    each = (copies * WEIGHT_BYTES * point.parameters + min(text, TEXT_BYTES * point.parameters) for point in logged)
+    return checkpoints, sum(each) + FIXED_BYTES * len(points)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free space where a folder is or will be."""
+    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
+def show_seconds(seconds: float) -> str:
+    """`40 s`, `7 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def show_bytes(count: float) -> str:
+    """`12 MB`, `3.4 GB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{math.ceil(count / 1e6)} MB"

@@ -1,0 +1,272 @@
+"""The truth of a sweep on disk: one SQLite file, written by one process, and the checkpoints it names.
+
+Each event is one transaction, on disk before anything follows from it.
+"""
+
+import hashlib
+import io
+import json
+import os
+import sqlite3
+import time
+import zipfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from src.config import UserError
+from src.messages import Event
+from src.rows import Failure, Invocation, Point, Row, Rows, Trial
+from src.values import Epoch, Evaluation, File, Probe
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE points (number INTEGER PRIMARY KEY, "values" TEXT, configuration TEXT, state TEXT, reason TEXT,
+    parameters INTEGER, operations INTEGER, state_bytes INTEGER);
+CREATE TABLE trials (number INTEGER PRIMARY KEY, point INTEGER REFERENCES points, role TEXT, repeat INTEGER,
+    seed INTEGER, state TEXT, reason TEXT, attempts INTEGER, crashes INTEGER, best_epoch INTEGER, objective REAL,
+    checkpoint TEXT, checkpoint_epoch INTEGER, weights TEXT, run_id TEXT);
+CREATE TABLE epochs (trial INTEGER REFERENCES trials, number INTEGER, metrics TEXT, seconds REAL, ended REAL,
+    PRIMARY KEY (trial, number)) WITHOUT ROWID;
+CREATE TABLE probes (point INTEGER REFERENCES points, operations INTEGER, prepare REAL, per_image REAL);
+CREATE TABLE evaluations (trial INTEGER REFERENCES trials, epoch INTEGER, loss REAL, accuracy REAL, ended REAL);
+CREATE TABLE failures (number INTEGER PRIMARY KEY, work TEXT, subject INTEGER, kind TEXT, message TEXT,
+    traceback TEXT, time REAL);
+CREATE TABLE invocations (number INTEGER PRIMARY KEY, started REAL, ended REAL, host TEXT, pid INTEGER,
+    amounts TEXT, environment TEXT);
+"""
+TABLES: dict[type[Any], str] = {
+    Point: "points",
+    Trial: "trials",
+    Probe: "probes",
+    Evaluation: "evaluations",
+    Failure: "failures",
+    Invocation: "invocations",
+}
+JSON_COLUMNS = {"values", "configuration", "amounts", "environment", "metrics"}
+FILE_COLUMNS = {"checkpoint", "weights"}
+NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "lustre", "gpfs", "fuse.sshfs"}
+
+
+class Ledger:
+    """A sweep's rows, in memory and on disk."""
+
+    def __init__(self, connection: sqlite3.Connection, rows: Rows, folder: Path | None) -> None:
+        self.connection = connection
+        self.rows = rows
+        self.folder = folder
+
+    @classmethod
+    def open(cls, folder: Path, objective: str) -> Self:
+        """The ledger of a sweep's folder, created if there is none. Its caller holds the sweep's lock."""
+        path = folder / "ledger.db"
+        journal = "DELETE" if is_network(folder) else "WAL"
+        try:
+            connection = sqlite3.connect(path, isolation_level=None)
+            connection.execute(f"PRAGMA journal_mode={journal}")
+            connection.execute("PRAGMA synchronous=FULL")
+            migrate(connection, path)
+            return cls(connection, load_rows(connection, objective), folder)
+        except sqlite3.DatabaseError as error:
+            raise UserError(explain_damage(path, error)) from error
+
+    @classmethod
+    def in_memory(cls, folder: Path, objective: str) -> Self:
+        """A ledger that is stored nowhere, beginning with what the folder's ledger has, if there is one."""
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        if (folder / "ledger.db").is_file():
+            with connect_read_only(folder) as source:
+                source.backup(connection)
+        migrate(connection, folder / "ledger.db")
+        return cls(connection, load_rows(connection, objective), None)
+
+    def save(self, event: Event | Row) -> None:
+        """Apply an event to the rows, put what changed on disk, then delete the files it replaced."""
+        before = self.files_of(event)
+        changed = self.rows.apply(event, time.time())
+        try:
+            with self.connection:
+                self.connection.execute("BEGIN IMMEDIATE")
+                for row in changed:
+                    self.put(row)
+        except sqlite3.OperationalError as error:
+            raise UserError(f"{self.folder}/ledger.db cannot be written ({error}); everything up to the event before is safe.") from error
+        self.discard(before - self.files_of(event))
+
+    def put(self, row: Row) -> None:
+        """Insert or replace one row."""
+        if isinstance(row, tuple):
+            trial, epoch = row
+            table, columns = "epochs", {"trial": trial.number, **to_columns(epoch)}
+        else:
+            table, columns = TABLES[type(row)], to_columns(row)
+        names = ", ".join(f'"{name}"' for name in columns)
+        marks = ", ".join("?" * len(columns))
+        self.connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(columns.values()))
+
+    def files_of(self, event: Event | Row) -> set[File]:
+        """The files that count for the trial that an event is about."""
+        number = getattr(event, "trial", None) or getattr(getattr(event, "work", None), "trial", None)
+        if number is None:
+            return set()
+        trial = self.rows.trial(number)
+        return {file for file in (trial.checkpoint, trial.weights) if file}
+
+    def discard(self, files: Iterable[File]) -> None:
+        """Delete files that no row names any more."""
+        for file in files:
+            if self.folder:
+                (self.folder / file.path).unlink(missing_ok=True)
+
+    def sweep_out(self) -> None:
+        """Delete checkpoints that no row names: left by a worker that died before its row was written."""
+        named = {file.path for trial in self.rows.trials for file in (trial.checkpoint, trial.weights) if file}
+        if self.folder:
+            for path in (self.folder / "checkpoints").glob("*"):
+                if path.relative_to(self.folder).as_posix() not in named:
+                    path.unlink()
+
+    def close(self) -> None:
+        """Close the file; its write-ahead log goes into it."""
+        self.connection.close()
+
+
+def read_rows(folder: Path, objective: str) -> Rows:
+    """The rows of a sweep, whether or not it is running. Raises UserError where its ledger cannot be read."""
+    try:
+        with connect_read_only(folder) as connection:
+            return load_rows(connection, objective)
+    except sqlite3.DatabaseError as error:
+        raise UserError(explain_damage(folder / "ledger.db", error)) from error
+
+
+def connect_read_only(folder: Path) -> sqlite3.Connection:
+    """A connection that reads a ledger and cannot change it."""
+    return sqlite3.connect(f"{(folder / 'ledger.db').resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a new or older ledger to today's schema. Raises UserError for one of a later version."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise UserError(f"{path} was written by a later version of this project (schema {version}): update, or use another name=….")
+    if version == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+
+
+def explain_damage(path: Path, error: sqlite3.DatabaseError) -> str:
+    """One sentence for a ledger that SQLite refuses."""
+    return f"{path} cannot be read as a sweep's ledger ({error}); restore it from a backup, or start anew with another name=…."
+
+
+def is_network(folder: Path) -> bool:
+    """Whether a folder lies on a network file system, where SQLite's write-ahead log does not work."""
+    mounts = [p for p in psutil.disk_partitions(all=True) if folder.resolve().is_relative_to(p.mountpoint)]
+    return bool(mounts) and max(mounts, key=lambda p: len(p.mountpoint)).fstype in NETWORK_FILE_SYSTEMS
+
+
+# --------------------------------------------------------------------------------- rows and columns
+
+
+def load_rows(connection: sqlite3.Connection, objective: str) -> Rows:
+    """All rows of a ledger."""
+    read = {kind: [from_columns(kind, row) for row in select(connection, table)] for kind, table in TABLES.items()}
+    rows = Rows(
+        objective,
+        points=read[Point],
+        trials=read[Trial],
+        probes=read[Probe],
+        evaluations=read[Evaluation],
+        failures=read[Failure],
+        invocations=read[Invocation],
+    )
+    for row in select(connection, "epochs ORDER BY trial, number"):
+        rows.trial(row.pop("trial")).epochs.append(from_columns(Epoch, row))
+    for failure in rows.failures:
+        rows.crashes[failure.work, failure.subject] += 1
+    return rows
+
+
+def select(connection: sqlite3.Connection, table: str) -> Iterable[dict[str, Any]]:
+    """A table's rows as dicts."""
+    cursor = connection.execute(f"SELECT * FROM {table}")
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def to_columns(row: Any) -> dict[str, Any]:
+    """A dataclass as the columns of its table."""
+    columns = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "epochs"}
+    for name in columns.keys() & (JSON_COLUMNS | FILE_COLUMNS):
+        value = columns[name]
+        columns[name] = json.dumps(asdict(value) if isinstance(value, File) else value)
+    return columns
+
+
+def from_columns(kind: type[Any], columns: dict[str, Any]) -> Any:
+    """The dataclass of a table's row."""
+    values = dict(columns)
+    for name in values.keys() & (JSON_COLUMNS | FILE_COLUMNS):
+        value = json.loads(values[name])
+        values[name] = File(**value) if name in FILE_COLUMNS and value else value
+    return kind(**values)
+
+
+# -------------------------------------------------------------------------------------- checkpoints
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class DamagedError(Exception):
+    """A file of the sweep that is missing, or not what its ledger says it is."""
+
+
+def write_arrays(folder: Path, path: str, arrays: Arrays) -> File:
+    """Write named arrays as one .npz file: whole and on disk, or not at all."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    content = buffer.getbuffer()
+    write_durably(folder / path, content)
+    return File(path, hashlib.sha256(content).hexdigest())
+
+
+def read_arrays(folder: Path, file: File) -> Arrays:
+    """The arrays of a file that the ledger names. Raises DamagedError where they are not those written."""
+    try:
+        content = (folder / file.path).read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{folder / file.path} cannot be read ({error.strerror})") from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise DamagedError(f"{folder / file.path} is not what was written: its checksum differs")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, zipfile.BadZipFile) as error:
+        raise DamagedError(f"{folder / file.path} cannot be read ({error})") from error
+
+
+def write_durably(path: Path, content: bytes | memoryview) -> None:
+    """Replace a file's content in one step that survives a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

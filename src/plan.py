@@ -1,0 +1,241 @@
+"""What next, and how far? Answered from the configuration and the ledger's rows, and nothing else.
+
+Grid, random, repeats, retries, more epochs and resume are one question here: none of them keeps a
+state of its own, so a resumed sweep goes on because it asks the same question again.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from src.config import UserError, fingerprint, validate_trial
+from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, TrainWork, Work
+from src.rows import Point, Rows, Trial
+from src.schema import Config
+from src.space import Dimension, configure, parse
+from src.strategies import point_key, propose, stable_seed
+from src.values import Evaluation, score
+
+PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
+CRASHES = 2  # of a probe or an evaluation, before it is left out
+
+
+@dataclass
+class Plan:
+    """A configuration with its space. What it remembers can be computed anew from the rows."""
+
+    config: Config
+    dimensions: list[Dimension]
+    seen: set[str] = field(default_factory=set)  # keys of the points proposed
+    first: dict[str, int] = field(default_factory=dict)  # fingerprint of a configuration → its first point
+    noted: int = 0  # points in `seen` and `first`
+    exhausted: bool = False
+    training: bool = True  # False: check and probe only
+
+    @classmethod
+    def of(cls, config: Config) -> "Plan":
+        """Raises UserError where the space cannot be searched as asked."""
+        plain = config.model_dump()
+        plan = cls(config, parse(config.search.space, plain))
+        if config.search.strategy == "random" and config.search.max_trials is None:
+            raise UserError("search.strategy=random needs search.max_trials, such as search.max_trials=20.")
+        if fixed := {"training.epochs", "training.threads"} & {dimension.key for dimension in plan.dimensions}:
+            raise UserError(f"search.space.{min(fixed)}: must be the same for all trials; set {min(fixed)}=… instead.")
+        if config.search.strategy == "grid":
+            propose(config.search, plan.dimensions, 0, ())
+        return plan
+
+
+def ahead_only(plan: Plan) -> Plan:
+    """The same plan up to where training would begin."""
+    return replace(plan, training=False)
+
+
+# ---------------------------------------------------------------------------------------- new rows
+
+
+def new_points(plan: Plan, rows: Rows) -> list[Point]:
+    """Points to add to the rows: as many as the budget may need, duplicates and misfits named."""
+    note_points(plan, rows)
+    limit = plan.config.search.max_trials
+    open_points = sum(point.state in ("feasible", "unchecked") for point in rows.points)
+    new: list[Point] = []
+    while not plan.exhausted and (limit is None or open_points < limit):
+        values = propose(plan.config.search, plan.dimensions, plan.noted, plan.seen)
+        if values is None:
+            plan.exhausted = True
+            break
+        point = describe(plan, plan.noted + 1, values)
+        new.append(point)
+        note(plan, point)
+        open_points += point.state == "unchecked"
+    return new
+
+
+def note_points(plan: Plan, rows: Rows) -> None:
+    """Remember the rows' points that are not yet remembered."""
+    for point in rows.points[plan.noted :]:
+        note(plan, point)
+
+
+def note(plan: Plan, point: Point) -> None:
+    """Remember one point."""
+    plan.seen.add(point_key(point.values))
+    plan.first.setdefault(fingerprint(point.configuration), point.number)
+    plan.noted += 1
+
+
+def describe(plan: Plan, number: int, values: dict[str, Any]) -> Point:
+    """A proposal as a row: unchecked, or infeasible by the schema, or a duplicate."""
+    plain = plan.config.model_dump()
+    try:
+        configuration = validate_trial(configure(plain, plan.dimensions, values))
+        del configuration["training"]["epochs"]  # an amount: see `complete`
+    except UserError as error:
+        return Point(number, values, {"invalid": number}, "infeasible", str(error))
+    first = plan.first.get(fingerprint(configuration))
+    if first:
+        return Point(number, values, configuration, "duplicate", f"the same network and training as point {first}")
+    return Point(number, values, configuration)
+
+
+def new_trials(plan: Plan, rows: Rows) -> list[Trial]:
+    """Trials to add to the rows, once all points before theirs have been checked, so that numbers are fixed."""
+    known = {trial.point for trial in rows.trials}
+    limit = plan.config.search.max_trials or len(rows.points)
+    new: list[Trial] = []
+    for point in rows.points:
+        if point.state == "unchecked":
+            break
+        if point.state == "feasible" and point.number not in known and len(rows.trials) + len(new) < limit:
+            seed = stable_seed(plan.config.search.seed, "search", 0)
+            new.append(Trial(len(rows.trials) + len(new) + 1, point.number, "search", 0, seed))
+    return new
+
+
+# -------------------------------------------------------------------------------------------- work
+
+
+def next_work(plan: Plan, rows: Rows, busy: Collection[Work]) -> Work | None:
+    """Checks, then probes of speed, then trials in order, then the winner's evaluation; None: nothing for now.
+
+    `busy` is the work under way. No trial starts before every point proposed has been checked.
+    """
+    return next_check(plan, rows, busy) if has_unchecked(rows) else next_training(plan, rows, busy)
+
+
+def has_unchecked(rows: Rows) -> bool:
+    """Whether a point waits for its check, or is under it."""
+    return any(point.state == "unchecked" for point in rows.points)
+
+
+def next_check(plan: Plan, rows: Rows, busy: Collection[Work]) -> CheckWork | None:
+    """The next point to check."""
+    under_way = {work.point for work in busy if isinstance(work, CheckWork)}
+    waiting = (p for p in rows.points if p.state == "unchecked" and p.number not in under_way)
+    point = next(waiting, None)
+    return CheckWork(point.number, complete(plan, rows, point)) if point else None
+
+
+def next_training(plan: Plan, rows: Rows, busy: Collection[Work]) -> Work | None:
+    """A probe, a trial, or the evaluation of the winner."""
+    probe = next_probe(plan, rows, busy)
+    if probe or not plan.training:
+        return probe
+    under_way = {work.trial for work in busy if isinstance(work, TrainWork)}
+    until = target(plan, rows)
+    free = (trial for trial in rows.trials if trial.number not in under_way)
+    trial = next((trial for trial in free if wants_training(plan, rows, trial, until)), None)
+    if trial:
+        return train_work(plan, rows, trial, until)
+    return None if busy else next_evaluation(plan, rows)
+
+
+def next_probe(plan: Plan, rows: Rows, busy: Collection[Work]) -> ProbeWork | None:
+    """The next point whose speed to measure, as long as no epoch has been measured."""
+    if any(trial.epochs for trial in rows.trials):
+        return None
+    trained = sorted((rows.point(trial.point) for trial in rows.trials), key=lambda point: point.operations)
+    chosen = {p.number: p for p in (trained[0], trained[len(trained) // 2], trained[-1])} if trained else {}
+    done = {probe.point for probe in rows.probes} | {work.point for work in busy if isinstance(work, ProbeWork)}
+    for number, point in chosen.items():
+        if number not in done and rows.crashes["probe", number] < CRASHES:
+            return ProbeWork(number, point.operations, complete(plan, rows, point))
+    return None
+
+
+def target(plan: Plan, rows: Rows) -> int:
+    """Epochs of every trial: those asked for, or as many as a trial has had before, so that all stay comparable."""
+    return max(plan.config.training.epochs, max((len(trial.epochs) for trial in rows.trials), default=0))
+
+
+def complete(plan: Plan, rows: Rows, point: Point) -> Configuration:
+    """A point's configuration with the number of epochs, which is an amount and no part of the point."""
+    training = {**point.configuration["training"], "epochs": target(plan, rows)}
+    return {**point.configuration, "training": training}
+
+
+def wants_training(plan: Plan, rows: Rows, trial: Trial, until: int) -> bool:
+    """Whether a trial that no worker has should be given to one."""
+    if trial.state == "failed":
+        last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
+        return last.kind != "nan" and trial.crashes <= plan.config.search.retries
+    if trial.state == "finished":
+        return not trial.reason and len(trial.epochs) < until
+    if trial.state == "waiting":
+        limit = plan.config.search.max_seconds
+        return limit is None or rows.seconds() < limit
+    return True
+
+
+def train_work(plan: Plan, rows: Rows, trial: Trial, until: int) -> TrainWork:
+    """A trial as work, from its checkpoint if it has one."""
+    configuration = complete(plan, rows, rows.point(trial.point))
+    seen = tuple(trial.epochs[: trial.checkpoint_epoch])
+    return TrainWork(
+        trial.number,
+        trial.attempts + 1,
+        configuration,
+        trial.seed,
+        plan.config.search.objective,
+        until,
+        trial.checkpoint,
+        seen,
+    )
+
+
+def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | None:
+    """The winner's look at the test data, unless it has had it."""
+    best = winner(rows)
+    if best is None or best.weights is None or evaluation_of(rows, best) or rows.crashes["evaluate", best.number] >= CRASHES:
+        return None
+    return EvaluateWork(best.number, best.best_epoch, complete(plan, rows, rows.point(best.point)), best.weights)
+
+
+# --------------------------------------------------------------------------------------- reading rows
+
+
+def ranking(rows: Rows) -> list[Trial]:
+    """Finished trials, the best first: by the objective; ties by loss (or accuracy), parameters, number."""
+    finished = [trial for trial in rows.trials if trial.state == "finished" and trial.epochs]
+
+    def key(trial: Trial) -> tuple[float, float, int, int]:
+        best = trial.epochs[trial.best_epoch - 1]
+        return (*score(best.metrics, rows.objective), rows.point(trial.point).parameters, trial.number)
+
+    return sorted(finished, key=key)
+
+
+def winner(rows: Rows) -> Trial | None:
+    """The best finished trial."""
+    return next(iter(ranking(rows)), None)
+
+
+def evaluation_of(rows: Rows, trial: Trial) -> Evaluation | None:
+    """The trial's best epoch on the test data, if it has been looked at."""
+    return next((e for e in rows.evaluations if (e.trial, e.epoch) == (trial.number, trial.best_epoch)), None)
+
+
+def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:
+    """Trials that will not be tried again by themselves."""
+    return [trial for trial in rows.trials if trial.state == "failed" and not wants_training(plan, rows, trial, 0)]

@@ -1,0 +1,147 @@
+"""What a person sees while a sweep runs: live on a terminal, plain lines elsewhere, and a log file."""
+
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from src.estimate import seconds_left, show_seconds
+from src.messages import Checked, EpochEnded, Failed, Finished, TrainWork
+from src.plan import Plan, ranking, target
+from src.rows import Rows
+from src.space import title
+from src.values import Epoch, Evaluation
+from src.workers import Pool
+
+log = logging.getLogger("sweep")
+
+
+@dataclass
+class Screen:
+    """Follows a sweep's events. With no terminal, each finished trial is a line."""
+
+    console: Console
+    plan: Plan
+    rows: Rows
+    pool: Pool
+    train_images: int
+    live: Live = field(init=False)
+    told: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.live = Live(console=self.console, refresh_per_second=4, transient=True, get_renderable=self.draw)
+
+    def __enter__(self) -> "Screen":
+        if self.console.is_terminal:
+            self.live.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.live.stop()
+
+    def tell(self, event: Any) -> None:
+        """Print and log what an event means."""
+        match event:
+            case Finished():
+                self.say(self.describe_finished(event))
+            case Failed():
+                self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
+            case Checked(reason=reason) if reason:
+                log.info("point %d cannot be built: %s", event.point, reason)
+            case EpochEnded():
+                log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
+            case Evaluation():
+                log.info("test: trial %d accuracy %.4f loss %.4f", event.trial, event.accuracy, event.loss)
+
+    def say(self, line: str, level: str = "info") -> None:
+        """A line on the screen and in the log."""
+        getattr(log, level)(line)
+        self.console.print(line, style="yellow" if level == "warning" else "", highlight=False, soft_wrap=True)
+
+    def say_once(self, line: str) -> None:
+        """A warning that is not repeated."""
+        if line not in self.told:
+            self.told.add(line)
+            self.say(line, "warning")
+
+    def describe_finished(self, event: Finished) -> str:
+        """One line for a trial that has finished."""
+        trial = self.rows.trial(event.trial)
+        best = trial.epochs[trial.best_epoch - 1]
+        done = f"{sum(t.state == 'finished' for t in self.rows.trials)}/{len(self.rows.trials)}"
+        seconds = sum(epoch.seconds for epoch in trial.epochs)
+        words = title(self.rows.point(trial.point).values)
+        reason = f"; {event.reason}" if event.reason else ""
+        line = f"{done:>7}  trial {trial.number}: {words}: {self.rows.objective} {best.metrics[self.rows.objective]:.4f}"
+        return f"{line} at epoch {best.number}, {seconds:.1f} s{reason}{self.time_left()}"
+
+    def time_left(self) -> str:
+        """`, 7 min left`, or nothing as long as it is not known."""
+        left = seconds_left(self.plan, self.rows, self.train_images, max(len(self.pool.workers), 1))
+        return f"; {show_seconds(left)} left" if left else ""
+
+    # ------------------------------------------------------------------------------------- live
+
+    def draw(self) -> Group:
+        """A bar, a line for each worker, the best so far."""
+        lines = [self.draw_bar(), *(self.draw_worker(worker) for worker in self.pool.workers)]
+        if ranked := ranking(self.rows):
+            best = ranked[0]
+            words = title(self.rows.point(best.point).values)
+            lines.append(Text(f"best so far: trial {best.number}, {self.rows.objective} {best.objective:.4f} ({words})", style="green"))
+        if self.pool.stopping:
+            lines.append(Text("stopping at the end of the running epochs; once more to stop at once", style="yellow"))
+        return Group(*lines)
+
+    def draw_bar(self) -> Table:
+        """Trials done of all, or points checked while there are none."""
+        checked = sum(point.state != "unchecked" for point in self.rows.points)
+        finished = sum(trial.state == "finished" for trial in self.rows.trials)
+        checking = not self.rows.trials
+        done, total = (checked, len(self.rows.points)) if checking else (finished, len(self.rows.trials))
+        table = Table.grid(padding=(0, 1))
+        words = "points checked" if checking else "trials"
+        table.add_row(ProgressBar(total=max(total, 1), completed=done, width=40), f"{done}/{total} {words}{self.time_left()}")
+        return table
+
+    def draw_worker(self, worker: Any) -> Text:
+        """What one worker does."""
+        if not worker.ready:
+            return Text(f"  worker {worker.number}: starting TensorFlow", style="dim")
+        if not isinstance(worker.work, TrainWork):
+            word = describe_subject(worker.work) if worker.work else "waiting"
+            return Text(f"  worker {worker.number}: {word}", style="dim")
+        trial = self.rows.trial(worker.work.trial)
+        words = title(self.rows.point(trial.point).values)
+        last = f": {describe_epoch(trial.epochs[-1])}" if trial.epochs else ""
+        return Text(
+            f"  worker {worker.number}: trial {trial.number} ({words}) epoch {len(trial.epochs)}/{target(self.plan, self.rows)}{last}",
+            overflow="ellipsis",
+            no_wrap=True,
+        )
+
+
+def describe_subject(work: Any) -> str:
+    """`trial 7`, `point 3 (check)`."""
+    kind = type(work).__name__.removesuffix("Work").lower()
+    return f"trial {work.trial}" + ("" if kind == "train" else f" ({kind})") if hasattr(work, "trial") else f"point {work.point} ({kind})"
+
+
+def describe_epoch(epoch: Epoch) -> str:
+    """The metrics of an epoch."""
+    m = epoch.metrics
+    return f"accuracy {m['accuracy']:.4f} loss {m['loss']:.4f} val_accuracy {m['val_accuracy']:.4f} val_loss {m['val_loss']:.4f}"
+
+
+def start_log(path: Any) -> None:
+    """Everything said goes to the sweep's log too."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.handlers = [handler]

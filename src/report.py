@@ -1,0 +1,134 @@
+"""What is printed about a sweep before it trains and after: points, time, disk, leaderboard."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from src.analysis import left_out, trial_table
+from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
+from src.plan import Plan, evaluation_of, failed_for_good, ranking, target
+from src.rows import Rows
+
+LEADERS = 10  # rows of the leaderboard after a sweep
+
+
+def overview(console: Console, plan: Plan, rows: Rows, train_images: int, workers: int) -> None:
+    """How many points there are, which cannot be trained and why, and what the rest will cost."""
+    count = {state: sum(p.state == state for p in rows.points) for state in ("feasible", "infeasible", "duplicate")}
+    console.print(
+        f"[b]{len(rows.points)} points[/b]: {count['feasible']} to train, "
+        f"{count['infeasible']} infeasible, {count['duplicate']} duplicate"
+    )
+    for reason, numbers in left_out(rows).items():
+        console.print(f"  {reason}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", highlight=False)
+    left = seconds_left(plan, rows, train_images, workers)
+    checkpoints, mlflow = bytes_needed(plan, rows)
+    todo = sum(trial.state != "finished" or len(trial.epochs) < target(plan, rows) for trial in rows.trials)
+    time = f"about [b]{show_seconds(left)}[/b]" if left is not None else "unknown time"
+    console.print(
+        f"{todo} trials up to epoch {target(plan, rows)}, {workers} worker{'s' if workers > 1 else ''}: {time}; "
+        f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
+    )
+
+
+def point_table(rows: Rows) -> Table:
+    """All points with what a preview knows of them."""
+    table = new_table("point", *short_keys(list(rows.points[0].values)), "parameters", "state")
+    for point in rows.points:
+        cells = [str(point.number), *map(show, point.values.values())]
+        table.add_row(*cells, show(point.parameters or None), point.state, style="" if point.state == "feasible" else "dim")
+    return table
+
+
+def leaderboard(rows: Rows, limit: int | None) -> Table:
+    """The best trials, best first."""
+    rows_of_table = trial_table(rows)[:limit]
+    keys = list(rows.points[0].values) if rows.points else []
+    table = new_table("", "trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters", "state")
+    for place, row in enumerate(rows_of_table, 1):
+        state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
+        cells = [str(place), str(row["trial"]), *(show(row[key]) for key in keys), show_metric(row["val_accuracy"])]
+        cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
+        table.add_row(*cells, show(row["parameters"]), state, style="bold" if place == 1 and row["val_accuracy"] else "")
+    return table
+
+
+def result(console: Console, plan: Plan, rows: Rows, name: str) -> None:
+    """The leaderboard, the winner's test accuracy, and what failed."""
+    ranked = ranking(rows)
+    if not ranked:
+        console.print("No trial has finished.")
+    else:
+        console.print(leaderboard(rows, LEADERS))
+        if len(rows.trials) > LEADERS:
+            console.print(f"[dim]… {len(rows.trials) - LEADERS} more: python -m src.compare {name}[/dim]")
+        if evaluation := evaluation_of(rows, ranked[0]):
+            times = len(rows.evaluations)
+            console.print(
+                f"The best on validation, trial {ranked[0].number}, has a test accuracy of "
+                f"[b]{evaluation.accuracy:.4f}[/b] (loss {evaluation.loss:.4f}). "
+                f"Test images were looked at {'once' if times == 1 else f'{times} times'}."
+            )
+    failed = failed_for_good(plan, rows)
+    for trial in failed:
+        console.print(f"[red]trial {trial.number} failed[/red]: {trial.reason}", highlight=False)
+    if failed:
+        console.print("To run again only what failed, add search.retry_failed=true.")
+
+
+def render(rows: Rows, kind: str) -> str:
+    """All trials as `csv` or `json`."""
+    table = trial_table(rows)
+    if kind == "json":
+        return json.dumps(table, indent=2)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue().rstrip("\n")
+
+
+# ------------------------------------------------------------------------------------------ pieces
+
+
+def new_table(*columns: str) -> Table:
+    """A plain table whose last column is text and the others numbers."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns[:-1]:
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column(columns[-1], overflow="fold")
+    return table
+
+
+def short_keys(keys: Sequence[str]) -> list[str]:
+    """The last parts of dotted keys, as long as they differ; a parent before it where they do not."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [key if last.count(short) > 1 else short for key, short in zip(keys, last, strict=True)]
+
+
+def show(value: Any) -> str:
+    """A cell."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def show_metric(value: float | None) -> str:
+    """A metric to four places."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """`37–40, 45`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)

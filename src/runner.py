@@ -1,0 +1,84 @@
+"""The loop of a sweep: ask what is next, give it to a worker, write down what comes back."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from src.ledger import Ledger
+from src.messages import Event, Started, Stopped, TrainWork
+from src.plan import Plan, new_points, new_trials, next_work
+from src.rows import Row
+from src.workers import Pool
+
+WAIT = 0.5  # seconds between looks at the clock while no worker says anything
+
+
+class Interrupt:
+    """How often the user or the system has asked to stop, and by which signal first."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.signal = 0
+
+    def note(self, number: int, frame: Any) -> None:
+        """A signal's handler."""
+        self.count += 1
+        self.signal = self.signal or number
+
+
+@contextmanager
+def catch_signals() -> Iterator[Interrupt]:
+    """Ctrl-C and SIGTERM are counted instead of ending the process."""
+    interrupt = Interrupt()
+    before = {number: signal.signal(number, interrupt.note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield interrupt
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Callable[[Event | Row | None], None]) -> None:
+    """Work until there is nothing left to do, or the user asks to stop.
+
+    `tell` hears of every event and row, and of None while nothing happens.
+    """
+    while True:
+        if interrupt.count and not pool.stopping:
+            pool.stop()
+        if interrupt.count > 1:
+            break
+        fill(plan, ledger, pool, tell)
+        if is_over(plan, ledger, pool):
+            break
+        event = pool.next_event(WAIT)
+        if event:
+            ledger.save(event)
+        tell(event)
+    for work in pool.busy():  # a second signal: put down at once, to go on from the last checkpoint
+        if isinstance(work, TrainWork):
+            ledger.save(Stopped(work.trial))
+
+
+def fill(plan: Plan, ledger: Ledger, pool: Pool, tell: Callable[[Event | Row | None], None]) -> None:
+    """New rows for what is proposed, and work for workers that have none."""
+    if pool.stopping:
+        return
+    for row in [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]:
+        ledger.save(row)
+        tell(row)
+    for worker in pool.free():
+        work = next_work(plan, ledger.rows, pool.busy())
+        if work is None:
+            break
+        if isinstance(work, TrainWork):
+            ledger.save(Started(work.trial, work.attempt))
+        pool.give(worker, work)
+
+
+def is_over(plan: Plan, ledger: Ledger, pool: Pool) -> bool:
+    """Whether nothing is under way and nothing is left to do."""
+    if not pool.is_idle():
+        return False
+    return pool.stopping or next_work(plan, ledger.rows, ()) is None

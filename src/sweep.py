@@ -1,0 +1,225 @@
+"""Search a space: check, train, resume, and say which configuration is best.
+
+    python -m src.sweep search=cnn_grid                 the same command resumes
+    python -m src.sweep search=cnn_grid preview=true    what it would do and cost; stores nothing
+    python -m src.sweep search=cnn_grid training.epochs=20 search.max_trials=10
+"""
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from src.config import UserError, compose_and_run
+from src.data import Dataset, load
+from src.estimate import bytes_needed, free_bytes, show_bytes
+from src.folder import create_or_check, hold, sweep_path, unfinished_relatives
+from src.ledger import Ledger
+from src.messages import Dropped, Stopped
+from src.plan import Plan, ahead_only, new_points, next_work, ranking
+from src.progress import Screen, start_log
+from src.report import overview, point_table, result
+from src.rows import Invocation
+from src.runner import Interrupt, catch_signals, run
+from src.schema import Config
+from src.tracking import Tracker
+from src.workers import Pool, count_workers
+
+VERSIONS = ("tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
+
+
+def main(config: Config) -> int:
+    """Preview, or run what is left of, the sweep that a configuration names; the exit code."""
+    console = Console(highlight=False)
+    plan = Plan.of(config)
+    data = load(config.data)
+    path = sweep_path(config, data.label, data.digest)
+    if config.preview:
+        return preview(console, plan, data, path)
+    with hold(path, config.resume.steal):
+        is_new = create_or_check(path, config, data.digest)
+        console.print(f"sweep [b]{path.name}[/b] in {os.path.relpath(path)} ({'new' if is_new else 'going on'})")
+        if is_new:
+            mention_relatives(console, path, config, data)
+        start_log(path / "sweep.log")
+        ledger = Ledger.open(path, config.search.objective)
+        try:
+            return sweep(console, plan, data, ledger, path)
+        finally:
+            ledger.close()
+
+
+def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
+    """Check all points and probe speed, in memory; print what the sweep would do."""
+    ledger = Ledger.in_memory(path, plan.config.search.objective)
+    pool = Pool(plan.config, path, Path(os.devnull))
+    workers = len(pool.workers)
+    with catch_signals() as interrupt:
+        look_ahead(console, plan, data, ledger, pool, interrupt)
+    pool.close()
+    if interrupt.count:
+        return 128 + interrupt.signal
+    if ledger.rows.points:
+        console.print(point_table(ledger.rows))
+    overview(console, plan, ledger.rows, len(data.train), workers)
+    console.print("[dim]preview: nothing was stored. Leave preview=true out to start.[/dim]")
+    return 0
+
+
+def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path) -> int:
+    """Run what is left, then show the result; the exit code."""
+    recover(plan.config, ledger)
+    ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1))
+    interrupt = Interrupt()
+    if is_work_left(plan, ledger):
+        with catch_signals() as interrupt:
+            train_all(console, plan, data, ledger, path, interrupt)
+    else:
+        console.print("This sweep is complete.")
+    result(console, plan, ledger.rows, path.name)
+    print_ways(console, plan.config, path, interrupt)
+    if interrupt.count:
+        return 128 + interrupt.signal
+    return 0 if ranking(ledger.rows) else 1
+
+
+def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path, interrupt: Interrupt) -> None:
+    """Look ahead, then train, while MLflow follows."""
+    pool = Pool(plan.config, path, path / "sweep.log")
+    tracker: Tracker | None = None
+    try:
+        workers = len(pool.workers)
+        look_ahead(console, plan, data, ledger, pool, interrupt)
+        if interrupt.count:
+            return
+        overview(console, plan, ledger.rows, len(data.train), workers)
+        refuse_full_disk(plan, ledger, path)
+        if plan.config.tracking.name == "mlflow":
+            tracker = Tracker(plan.config, path, path / "sweep.log")
+        with Screen(console, plan, ledger.rows, pool, len(data.train)) as screen:
+
+            def tell(event: Any) -> None:
+                screen.tell(event)
+                follow(plan.config, ledger, tracker, screen)
+
+            run(plan, ledger, pool, interrupt, tell)
+        pool.close()
+        if tracker:
+            finish_tracking(console, ledger, tracker, path)
+    finally:
+        pool.close()
+        if tracker:
+            tracker.close()
+
+
+def look_ahead(console: Console, plan: Plan, data: Dataset, ledger: Ledger, pool: Pool, interrupt: Interrupt) -> None:
+    """Check all points and probe speed: what must be known before the first trial."""
+    with Screen(console, plan, ledger.rows, pool, len(data.train)) as screen:
+        run(ahead_only(plan), ledger, pool, interrupt, screen.tell)
+
+
+def recover(config: Config, ledger: Ledger) -> None:
+    """After a kill: what was running was interrupted. Then what the user wants tried again."""
+    ledger.sweep_out()
+    for trial in ledger.rows.trials:
+        if trial.state == "running":
+            ledger.save(Stopped(trial.number))
+        if trial.state == "failed" and config.search.retry_failed:
+            trial.state, trial.crashes = "waiting", 0
+            ledger.save(trial)
+
+
+def is_work_left(plan: Plan, ledger: Ledger) -> bool:
+    """Whether anything is to be proposed, checked, trained or evaluated."""
+    for point in new_points(plan, ledger.rows):
+        ledger.save(point)
+    return next_work(plan, ledger.rows, ()) is not None
+
+
+def follow(config: Config, ledger: Ledger, tracker: Tracker | None, screen: Screen | None) -> None:
+    """Write down which runs MLflow has; drop checkpoints that are not to be kept."""
+    for event in tracker.poll() if tracker else ():
+        ledger.save(event)
+    if tracker and tracker.trouble and screen:
+        screen.say_once(f"MLflow: {tracker.trouble} (training goes on; the runs are completed as soon as it answers)")
+    if config.checkpoints.keep == "all":
+        return
+    for trial in ranking(ledger.rows)[max(config.checkpoints.keep, 1) :]:
+        if trial.weights and (trial.run_id or not tracker):
+            ledger.save(Dropped(trial.number))
+
+
+def finish_tracking(console: Console, ledger: Ledger, tracker: Tracker, path: Path) -> None:
+    """Wait until MLflow has everything."""
+    tracker.finish()
+    with console.status("writing the last of it to MLflow …"):
+        while tracker.is_alive():
+            for event in tracker.poll():
+                ledger.save(event)
+            time.sleep(0.1)
+    for event in tracker.poll():
+        ledger.save(event)
+    if not tracker.done:
+        reason = tracker.trouble or f"its process ended; {path.name}/sweep.log says why"
+        console.print(f"[yellow]MLflow is not complete: {reason}. To complete it: python -m src.sync {path.name}[/yellow]")
+
+
+def invocation(config: Config, number: int) -> Invocation:
+    """This start of the sweep, as a row."""
+    amounts: dict[str, Any] = {
+        "training": {"epochs": config.training.epochs},
+        "search": {key: getattr(config.search, key) for key in ("max_trials", "max_seconds", "retries")},
+        "workers": {"count": count_workers(config)},
+    }
+    versions = {name: metadata.version(name) for name in VERSIONS}
+    environment = {"python": sys.version.split()[0], **versions, "git": git_commit()}
+    now = time.time()
+    return Invocation(number, now, now, socket.gethostname(), os.getpid(), amounts, environment)
+
+
+def git_commit() -> str:
+    """Of the code, with a + where it was changed since; empty outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def mention_relatives(console: Console, path: Path, config: Config, data: Dataset) -> None:
+    """A new sweep may be an old one with a key changed by mistake."""
+    for name, changed in unfinished_relatives(path, config, data.digest):
+        keys = ", ".join(f"{key} ({old} there)" for key, (old, _) in changed.items())
+        console.print(f"[dim]{name} differs only in {keys}[/dim]")
+
+
+def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
+    """Raises UserError where checkpoints and MLflow's artifacts would not fit."""
+    checkpoints, mlflow = bytes_needed(plan, ledger.rows)
+    if free_bytes(path) < checkpoints + mlflow:
+        raise UserError(
+            f"the sweep needs about {show_bytes(checkpoints + mlflow)} of disk and {path} has {show_bytes(free_bytes(path))} free: "
+            "make room, or keep less (checkpoints.keep=5 tracking.keep=5)."
+        )
+
+
+def print_ways(console: Console, config: Config, path: Path, interrupt: Interrupt) -> None:
+    """Where everything is, and what to do next."""
+    if interrupt.count:
+        console.print(f"Stopped. To go on: [b]python -m src.sweep {shlex.join(sys.argv[1:])}[/b]".rstrip())
+        return
+    console.print(f"[dim]all trials:  [/dim] python -m src.compare {path.name}")
+    if config.tracking.name == "mlflow":
+        console.print("[dim]MLflow:      [/dim] python -m src.ui")
+    console.print(f"[dim]files:       [/dim] {os.path.relpath(path)}")
+
+
+if __name__ == "__main__":
+    compose_and_run(main)

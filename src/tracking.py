@@ -1,0 +1,488 @@
+"""MLflow, as a view of the ledger: find each trial's run or create it, push what is missing, close it.
+
+Doing it twice is harmless, so catching up after an outage and rebuilding a deleted `mlruns/` are the
+same code as following a sweep. It runs beside the training, in a process of its own, and only reads
+the ledger.
+"""
+
+import hashlib
+import io
+import os
+import signal
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from src.analysis import trial_table
+from src.config import flatten
+from src.data import Dataset, load
+from src.folder import Sweep, open_sweep
+from src.ledger import Arrays, DamagedError, read_arrays, read_rows
+from src.messages import Tracked
+from src.plan import evaluation_of, ranking
+
+from src.rows import Rows, Trial
+from src.schema import Config, Mlflow
+from src.space import title
+from src.workers import SPAWN, Connection, die_with_parent, redirect_output
+
+PAUSE = 1.0  # seconds between two looks at the ledger
+FINISH = "finish"  # from the coordinator: nothing more will come
+DONE = "done"  # to the coordinator: everything is in MLflow
+ACTIVE = {"running": "RUNNING", "waiting": "SCHEDULED", "interrupted": "KILLED", "finished": "FINISHED", "failed": "FAILED"}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """MLflow cannot be written at present; empty when it can again."""
+
+    message: str
+
+
+# ------------------------------------------------------------------------------ in the coordinator
+
+
+class Tracker:
+    """The process that keeps MLflow up to date, seen from the coordinator."""
+
+    def __init__(self, config: Config, folder: Path, log: Path) -> None:
+        self.pipe, theirs = SPAWN.Pipe()
+        self.process = SPAWN.Process(target=main, args=(theirs, config, folder, log), name="tracker", daemon=True)
+        self.process.start()
+        theirs.close()
+        self.trouble = ""
+        self.done = False
+
+    def poll(self) -> Iterator[Tracked]:
+        """What has come to MLflow since the last call."""
+        with suppress(EOFError, OSError):
+            while self.pipe.poll():
+                message = self.pipe.recv()
+                if isinstance(message, Trouble):
+                    self.trouble = message.message
+                elif message == DONE:
+                    self.done = True
+                else:
+                    yield message
+
+    def finish(self) -> None:
+        """Ask for the last of it."""
+        with suppress(OSError):
+            self.pipe.send(FINISH)
+
+    def is_alive(self) -> bool:
+        """Whether more can come."""
+        return not self.done and self.process.is_alive()
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.join()
+
+
+# -------------------------------------------------------------------------------- in the process
+
+
+def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
+    """Reconcile until told to finish, or until the coordinator is gone."""
+    redirect_output(log)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    die_with_parent()
+    os.nice(19)  # training first
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    finishing, trouble, pause = False, "", PAUSE
+    view: View | None = None
+    while True:
+        try:
+            view = view or View.open(config, open_sweep(folder))
+            for event in view.reconcile(finishing):
+                pipe.send(event)
+            if trouble:
+                pipe.send(Trouble(""))
+            trouble, pause = "", PAUSE
+            if finishing:
+                pipe.send(DONE)
+                return
+        except Exception as error:  # a view may fail in any way: it is tried again, and training goes on
+            traceback.print_exc()
+            trouble, view = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}", None
+            pipe.send(Trouble(trouble[:300]))
+            if finishing:
+                return
+            pause = min(pause * 2, 30)
+        if pipe.poll(pause):
+            finishing = pipe.recv() == FINISH
+
+
+def set_up_mlflow(config: Config) -> Any:
+    """MLflow's client for the configured store, created if there is none."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import mlflow
+
+    assert isinstance(config.tracking, Mlflow)
+    uri = config.tracking.uri or store_uri(Path(config.paths.mlruns))
+    mlflow.set_tracking_uri(uri)
+    if config.tracking.uri:
+        return mlflow.MlflowClient(uri)
+    root = Path(config.paths.mlruns).resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / "lock"):  # creating the database takes seconds, and races
+        client = mlflow.MlflowClient(uri)
+        client.search_experiments(max_results=1)
+        return client
+
+
+def store_uri(mlruns: Path) -> str:
+    """The database in a folder, as MLflow wants it."""
+    return f"sqlite:///{mlruns.resolve()}/mlflow.db"
+
+
+@dataclass
+class View:
+    """A sweep in MLflow: its experiment, its parent run, its trials' runs."""
+
+    client: Any
+    config: Config
+    sweep: Sweep
+    data: Dataset
+    experiment: str
+    parent: str = ""
+    runs: dict[int, str] = field(default_factory=dict)  # trial → run
+    shown: dict[int, str] = field(default_factory=dict)  # trial → its revision in MLflow
+    pushed: dict[int, int] = field(default_factory=dict)  # trial → epochs pushed by this process
+    parent_shown: str = ""
+
+    @classmethod
+    def open(cls, config: Config, sweep: Sweep) -> "View":
+        """Find or create the experiment."""
+        client = set_up_mlflow(config)
+        data = load(config.data)
+        return cls(client, config, sweep, data, find_experiment(client, config, data.label))
+
+    @property
+    def options(self) -> Mlflow:
+        """What to log."""
+        assert isinstance(self.config.tracking, Mlflow)
+        return self.config.tracking
+
+    def reconcile(self, finishing: bool) -> Iterator[Tracked]:
+        """Bring MLflow to where the ledger is."""
+        rows = read_rows(self.sweep.path, self.sweep.objective)
+        if not self.parent:
+            self.find_runs(rows)
+        best = [trial.number for trial in ranking(rows)]
+        keep = len(best) if self.options.keep == "all" else self.options.keep
+        for trial in rows.trials:
+            state = trial.state if not finishing or trial.state != "running" else "interrupted"
+            kept = trial.number in best[:keep]
+            revision = f"{state} {len(trial.epochs)} {trial.attempts} {'kept' if kept else ''}"
+            if trial.attempts and self.shown.get(trial.number) != revision:
+                self.show(rows, trial, state, kept)
+                if state not in ("running", "waiting"):
+                    self.client.set_tag(self.runs[trial.number], "revision", revision)
+                    yield Tracked(trial.number, self.runs[trial.number])
+                self.shown[trial.number] = revision
+        self.show_parent(rows, finishing)
+
+    # ------------------------------------------------------------------------------ finding runs
+
+    def find_runs(self, rows: Rows) -> None:
+        """The sweep's runs that exist already, by their tags; the parent is created if it does not."""
+        identifier = sweep_id(self.sweep, rows)
+        self.parent, page = "", None
+        while page != "":
+            query = f"tags.`sweep.id` = '{identifier}'"
+            found = self.client.search_runs([self.experiment], query, max_results=1000, page_token=page)
+            for run in found:
+                tags = run.data.tags
+                if "trial" in tags:
+                    self.runs[int(tags["trial"])] = run.info.run_id
+                    self.shown[int(tags["trial"])] = tags.get("revision", "")
+                else:
+                    self.parent = run.info.run_id
+            page = found.token or ""
+        if not self.parent:
+            tags = {"sweep": self.sweep.name, "sweep.id": identifier, "mlflow.source.name": "python -m src.sweep"}
+            self.parent = self.client.create_run(self.experiment, tags=tags, run_name=self.sweep.name).info.run_id
+        self.client.update_run(self.parent, status="RUNNING")
+
+    def create_run(self, rows: Rows, trial: Trial) -> str:
+        """A trial's run, with everything that is known before it starts."""
+        from mlflow.entities import Param
+
+        point = rows.point(trial.point)
+        environment = rows.invocations[-1].environment
+        tags = {
+            "mlflow.parentRunId": self.parent,
+            "mlflow.source.name": "python -m src.sweep",
+            "mlflow.source.git.commit": environment.get("git", ""),
+            "sweep": self.sweep.name,
+            "sweep.id": sweep_id(self.sweep, rows),
+            "trial": str(trial.number),
+            "point": str(trial.point),
+            "repeat": str(trial.repeat),
+            "role": trial.role,
+            "host": rows.invocations[-1].host,
+            **{f"version.{name}": version for name, version in environment.items() if name != "git"},
+            **{key: str(value) for key, value in point.values.items()},
+        }
+        name = f"{trial.number:03d} {title(point.values)}"
+        run = self.client.create_run(self.experiment, tags=tags, run_name=name)
+        identity = {**point.configuration, "data": self.sweep.frozen["data"], "seed": trial.seed}
+        identity["search"] = {k: v for k, v in self.sweep.frozen["search"].items() if k != "space"}
+        params = [Param(key, str(value)) for key, value in flatten(identity).items()]
+        self.client.log_batch(run.info.run_id, params=[*params, Param("parameters", str(point.parameters))])
+        self.client.log_inputs(run.info.run_id, datasets=dataset_inputs(self.data))
+        return str(run.info.run_id)
+
+    # ----------------------------------------------------------------------------- showing trials
+
+    def show(self, rows: Rows, trial: Trial, state: str, kept: bool) -> None:
+        """Everything of one trial that MLflow does not have yet."""
+        if trial.number not in self.runs:
+            self.runs[trial.number] = self.create_run(rows, trial)
+        run = self.runs[trial.number]
+        self.push_epochs(run, trial, rows)
+        for key, value in {"state": state, "reason": trial.reason, "training.epochs": len(trial.epochs)}.items():
+            self.client.set_tag(run, key, str(value))
+        if state == "finished":
+            self.show_finished(run, rows, trial, kept)
+        if state in ("running", "waiting"):
+            self.client.update_run(run, status=ACTIVE[state])
+        else:
+            ended = trial.epochs[-1].ended if trial.epochs else time.time()
+            self.client.set_terminated(run, status=ACTIVE[state], end_time=int(ended * 1000))
+
+    def push_epochs(self, run: str, trial: Trial, rows: Rows) -> None:
+        """Metrics with the ledger's times, so that MLflow keeps one copy of a point pushed twice."""
+        new = trial.epochs[self.pushed.get(trial.number, 0) :]
+        metrics = [point for epoch in new for point in epoch_metrics(epoch.metrics | {"seconds": epoch.seconds}, epoch.ended, epoch.number)]
+        if new and trial.best_epoch:
+            best = trial.epochs[trial.best_epoch - 1]
+            values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
+            values |= {"best/epoch": float(best.number), "best/parameters": float(rows.point(trial.point).parameters)}
+            metrics += epoch_metrics(values, best.ended, best.number)
+        for start in range(0, len(metrics), 900):
+            self.client.log_batch(run, metrics=metrics[start : start + 900])
+        self.pushed[trial.number] = len(trial.epochs)
+
+    def show_finished(self, run: str, rows: Rows, trial: Trial, kept: bool) -> None:
+        """Curves, model, checkpoint and weight dumps of a finished trial."""
+        from src import plots
+
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            if self.options.curves:
+                heading = title(rows.point(trial.point).values)
+                plots.save(plots.curves(trial.epochs, trial.best_epoch, f"trial {trial.number} · {heading}"), folder / "curves.png")
+            if kept and trial.weights:
+                with suppress(DamagedError):
+                    self.dump(run, rows, trial, read_arrays(self.sweep.path, trial.weights), folder)
+            self.client.log_artifacts(run, str(folder))
+        if not kept:
+            self.drop(run)
+
+    def dump(self, run: str, rows: Rows, trial: Trial, weights: Arrays, folder: Path) -> None:
+        """The weights of the best epoch in every form asked for."""
+        model = build_model(rows, trial, self.data, weights)
+        buffer = io.StringIO()
+        model.summary(print_fn=lambda line: buffer.write(line + "\n"), line_length=100)
+        (folder / "summary.txt").write_text(buffer.getvalue())
+        if self.options.weights_npz:
+            np.savez(folder / "weights.npz", **weights)  # type: ignore[arg-type]
+        if self.options.weights_txt:
+            write_weights_text(folder / "weights.txt", weights, self.options.weights_txt_values)
+        if self.options.checkpoint:
+            (folder / "checkpoint").mkdir()
+            model.save_weights(folder / "checkpoint" / "best.weights.h5")
+        if self.options.model:
+            assert trial.weights
+            self.log_model(run, model, trial.weights.sha256)
+
+    def log_model(self, run: str, model: Any, sha256: str) -> None:
+        """The model, once: one of other weights is replaced, one that is there is left."""
+        import mlflow
+        from mlflow.models import ModelSignature
+        from mlflow.types import Schema, TensorSpec
+
+        if self.client.get_run(run).data.tags.get("model.weights") == sha256:
+            return
+        self.delete_models(run)
+        images = TensorSpec(self.data.train.x.dtype, (-1, *self.data.shape), "images")
+        outputs = TensorSpec(np.dtype("float32"), (-1, self.data.num_classes))
+        mlflow.models.Model.log(
+            artifact_path=None,
+            flavor=mlflow.keras,
+            name="model",
+            run_id=run,
+            model=model,
+            signature=ModelSignature(Schema([TensorSpec(images.type, images.shape)]), Schema([outputs])),
+            pip_requirements=[f"{name}=={version(name)}" for name in ("tensorflow", "keras", "numpy")],
+        )
+        self.client.set_tag(run, "model.weights", sha256)
+
+    def delete_models(self, run: str) -> None:
+        """The models of a run."""
+        outputs = self.client.get_run(run).outputs
+        for output in outputs.model_outputs if outputs else []:
+            with suppress(Exception):  # deleted before
+                self.client.delete_logged_model(output.model_id)
+
+    def drop(self, run: str) -> None:
+        """Remove a run's model, checkpoint and dumps: it is not among the best any more."""
+        self.delete_models(run)
+        for path in ("weights.npz", "weights.txt", "checkpoint"):
+            delete_artifact(self.client, run, path)
+        self.client.set_tag(run, "model.weights", "")
+
+    # ----------------------------------------------------------------------------- showing the sweep
+
+    def show_parent(self, rows: Rows, finishing: bool) -> None:
+        """The sweep's own run: best so far over its trials; at the end its table, winner and samples."""
+        order = ranking(rows)
+        finished = sorted((t for t in order), key=lambda t: t.epochs[-1].ended)
+        revision = f"{len(finished)} {len(rows.evaluations)} {finishing}"
+        if revision == self.parent_shown:
+            return
+        best: Trial | None = None
+        metrics: list[Any] = []
+        place = {trial.number: index for index, trial in enumerate(order)}
+        for step, trial in enumerate(finished, 1):
+            best = trial if best is None or place[trial.number] < place[best.number] else best
+            values = {f"best/{key}": value for key, value in best.epochs[best.best_epoch - 1].metrics.items() if key.startswith("val_")}
+            metrics += epoch_metrics(values, trial.epochs[-1].ended, step)
+        if best and (evaluation := evaluation_of(rows, best)):
+            values = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
+            metrics += epoch_metrics(values, evaluation.ended, 0)
+            self.client.log_batch(self.runs[best.number], metrics=epoch_metrics(values, evaluation.ended, 0))
+        for start in range(0, len(metrics), 900):
+            self.client.log_batch(self.parent, metrics=metrics[start : start + 900])
+        if finishing:
+            self.close_parent(rows, best)
+        self.parent_shown = revision
+
+    def close_parent(self, rows: Rows, best: Trial | None) -> None:
+        """Configuration, table, samples, the winner as a model; then the run is closed."""
+        from src import plots
+
+        self.client.log_artifact(self.parent, str(self.sweep.path / "config.yaml"))
+        with tempfile.TemporaryDirectory() as scratch:
+            self.client.log_artifact(self.parent, str(plots.save(plots.samples(self.data.train), Path(scratch) / "samples.png")))
+        table = trial_table(rows)
+        if table:
+            delete_artifact(self.client, self.parent, "results.json")  # `log_table` appends
+            columns = {key: [row[key] for row in table] for key in table[0]}
+            self.client.log_table(self.parent, columns, "results.json")
+        if best and best.weights and self.options.model:
+            with suppress(DamagedError):
+                weights = read_arrays(self.sweep.path, best.weights)
+                self.log_model(self.parent, build_model(rows, best, self.data, weights), best.weights.sha256)
+        left = any(trial.state in ("waiting", "running", "interrupted") for trial in rows.trials)
+        self.client.set_tag(self.parent, "state", "interrupted" if left else "complete")
+        for key, value in flatten(rows.invocations[-1].amounts).items():
+            self.client.set_tag(self.parent, key, str(value))
+        self.client.set_terminated(self.parent, status="KILLED" if left else "FINISHED")
+
+
+# ------------------------------------------------------------------------------------------ pieces
+
+
+def find_experiment(client: Any, config: Config, label: str) -> str:
+    """The experiment of the data's name, created if there is none."""
+    experiment = client.get_experiment_by_name(label)
+    if experiment:
+        return str(experiment.experiment_id)
+    uri = getattr(config.tracking, "uri", None)
+    location = None if uri else (Path(config.paths.mlruns).resolve() / "artifacts" / label).as_uri()
+    try:
+        return str(client.create_experiment(label, artifact_location=location))
+    except Exception:  # another sweep has just created it
+        experiment = client.get_experiment_by_name(label)
+        if experiment is None:
+            raise
+        return str(experiment.experiment_id)
+
+
+def sweep_id(sweep: Sweep, rows: Rows) -> str:
+    """Tells apart sweeps of equal names on a shared server: by where and when they began."""
+    first = rows.invocations[0]
+    return f"{sweep.name}@{hashlib.sha256(f'{first.host} {first.started}'.encode()).hexdigest()[:12]}"
+
+
+def epoch_metrics(values: dict[str, float], ended: float, step: int) -> list[Any]:
+    """As MLflow's points."""
+    from mlflow.entities import Metric
+
+    return [Metric(key, value, int(ended * 1000), step) for key, value in values.items()]
+
+
+def dataset_inputs(data: Dataset) -> list[Any]:
+    """The three parts of the data, with the project's own digest."""
+    from mlflow.entities import Dataset as MlflowDataset
+    from mlflow.entities import DatasetInput, InputTag
+
+    inputs = []
+    for context, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
+        profile = f'{{"num_rows": {len(part)}, "num_classes": {data.num_classes}}}'
+        entity = MlflowDataset(data.label, data.digest[:32], "local", "{}", profile=profile)
+        inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
+    return inputs[:1]
+
+
+def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any:
+    """A trial's model with the weights of its best epoch."""
+    import keras
+
+    from src.model import build
+    from src.training import images_of, load_weights
+
+    keras.backend.clear_session()
+    configuration = rows.point(trial.point).configuration
+    configuration = {**configuration, "training": {**configuration["training"], "epochs": len(trial.epochs)}}
+    model = build(configuration, images_of(data), trial.seed, 1)
+    load_weights(model, weights)
+    inference = keras.Model(model.inputs, model.outputs, name=model.name)  # without the optimizer's state
+    return inference
+
+
+def write_weights_text(path: Path, weights: Arrays, limit: int) -> None:
+    """Name, shape and all values of every variable; of one with more than `limit` values, its statistics."""
+    with open(path, "w") as file:
+        for name, array in weights.items():
+            file.write(f"{name} {'×'.join(map(str, array.shape)) or 'scalar'} {array.dtype}\n")
+            if array.size > limit:
+                numbers = (array.mean(), array.std(), array.min(), array.max(), np.abs(array).mean())
+                words = ("mean", "std", "min", "max", "mean of absolute values")
+                statistics = ", ".join(f"{word} {number:.9g}" for word, number in zip(words, numbers, strict=True))
+                file.write(f"  {array.size} values: {statistics}\n\n")
+                continue
+            for row in array.reshape(-1, array.shape[-1] if array.ndim > 1 else array.size):
+                file.write("  " + " ".join(f"{value:.9g}" for value in row.tolist()) + "\n")
+            file.write("\n")
+
+
+def delete_artifact(client: Any, run: str, path: str) -> None:
+    """Remove one artifact of a run, if it is there."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    if any(item.path == path for item in client.list_artifacts(run)):
+        get_artifact_repository(client.get_run(run).info.artifact_uri).delete_artifacts(path)
+
+
+def version(package: str) -> str:
+    """Of an installed package."""
+    from importlib import metadata
+
+    return metadata.version(package)

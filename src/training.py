@@ -1,0 +1,206 @@
+"""Train one trial: each epoch is one compiled graph; what happens follows from its arguments alone.
+
+A state holds all variables of model and optimizer (dropout's generators among them) and the weights
+of the best epoch so far. Everything else, such as patience, follows from the metrics of the epochs.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from src.data import Dataset, Part
+from src.ledger import Arrays
+from src.messages import Configuration, TrainWork
+from src.model import Images, build
+from src.values import Epoch, best_epoch
+
+
+class NanError(Exception):
+    """The loss is no number any more: training on is no use, and neither is trying again."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """An epoch that ended. `state` and `best_weights` copy the arrays when called; `stop` says why it was the last."""
+
+    epoch: Epoch
+    state: Callable[[], Arrays]
+    best_weights: Callable[[], Arrays]
+    stop: str
+
+
+def images_of(data: Dataset) -> Images:
+    """What a model needs to know of the data."""
+    return Images(data.shape, str(data.train.x.dtype), data.num_classes, data.scale)
+
+
+def steps_per_epoch(data: Dataset, configuration: Configuration) -> int:
+    """Batches in one epoch, the last one smaller."""
+    return math.ceil(len(data.train) / configuration["training"]["batch_size"])
+
+
+def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Progress]:
+    """Train from `state` (which has seen `work.epochs`) or from the start, yielding at each epoch's end.
+
+    Raises NanError where the loss stops being finite, and whatever TensorFlow raises.
+    """
+    configuration, history = work.configuration, list(work.epochs)
+    model = build(configuration, images_of(data), work.seed, steps_per_epoch(data, configuration))
+    best: Arrays = read_state(model, state) if state else {}
+    run_epoch = compile_training(model, data.train, configuration["training"]["batch_size"], work.seed)
+    evaluate = compile_evaluation(model, data.validation, configuration["training"]["batch_size"])
+
+    def progress() -> Progress:
+        current = best
+        return Progress(
+            history[-1], lambda: copy_state(model, current), lambda: current, stop_reason(history, configuration)
+        )
+
+    def is_done() -> bool:
+        return len(history) >= work.until or bool(stop_reason(history, configuration))
+
+    if history and is_done():  # it was ended after its last epoch, before it could say that it has finished
+        yield progress()
+    while not is_done():
+        epoch = run(model, run_epoch, evaluate, len(history) + 1)
+        history.append(epoch)
+        if best_epoch(history, work.objective) is epoch:
+            best = copy_weights(model)
+        reduce_learning_rate(model, history, configuration)
+        yield progress()
+
+
+def run(model: keras.Model, train_once: "Run", evaluate: "Run", number: int) -> Epoch:
+    """One epoch of training and one pass over the validation images."""
+    start = time.perf_counter()
+    metrics = train_once(number)
+    metrics |= {f"val_{key}": value for key, value in evaluate(number).items()}
+    bad = [key for key, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise NanError(f"{bad[0]} is {metrics[bad[0]]} in epoch {number}: a smaller learning rate may help")
+    metrics["learning_rate"] = float(model.optimizer.learning_rate)
+    return Epoch(number, metrics, time.perf_counter() - start, time.time())
+
+
+# --------------------------------------------------------------------------------- compiled epochs
+
+Run = Callable[[int], dict[str, float]]
+
+
+def compile_training(model: keras.Model, part: Part, batch_size: int, seed: int) -> Run:
+    """Epoch number → loss and accuracy; all images once, in an order that follows from (seed, number)."""
+    x, y = tf.constant(part.x), tf.constant(part.y)
+    count = len(part)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def epoch(key: tf.Tensor) -> None:
+        order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=key)
+        for step in tf.range(math.ceil(count / batch_size)):
+            batch = order[step * batch_size : (step + 1) * batch_size]
+            model.train_step((tf.gather(x, batch), tf.gather(y, batch)))
+
+    def run_once(number: int) -> dict[str, float]:
+        model.reset_metrics()
+        epoch(tf.constant([seed, number], dtype=tf.int32))
+        return read_metrics(model)
+
+    return run_once
+
+
+def compile_evaluation(model: keras.Model, part: Part, batch_size: int) -> Run:
+    """Loss and accuracy over all images; the argument is not used."""
+    x, y = tf.constant(part.x), tf.constant(part.y)
+    count = len(part)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def evaluation() -> None:
+        for step in tf.range(math.ceil(count / batch_size)):
+            batch = slice(step * batch_size, (step + 1) * batch_size)
+            model.test_step((x[batch], y[batch]))
+
+    def run_once(number: int = 0) -> dict[str, float]:
+        model.reset_metrics()
+        evaluation()
+        return read_metrics(model)
+
+    return run_once
+
+
+def read_metrics(model: keras.Model) -> dict[str, float]:
+    """Loss and accuracy since the last reset."""
+    return {key: float(value) for key, value in model.get_metrics_result().items()}
+
+
+def time_steps(configuration: Configuration, data: Dataset, images: int) -> tuple[float, float]:
+    """Seconds to build and trace a model, and seconds an image of training, over that many images."""
+    start = time.perf_counter()
+    part = Part(data.train.x[:images], data.train.y[:images])
+    model = build(configuration, images_of(data), 1, 1)
+    train_once = compile_training(model, part, configuration["training"]["batch_size"], 1)
+    train_once(1)
+    middle = time.perf_counter()
+    train_once(2)
+    seconds = time.perf_counter() - middle
+    return max(middle - start - seconds, 0.0), seconds / len(part)
+
+
+# --------------------------------------------------------------------------------- what follows from the epochs
+
+
+def waited(history: Sequence[Epoch], min_delta: float) -> int:
+    """Epochs since the validation loss was last better by `min_delta` than the best before."""
+    best, wait = math.inf, 0
+    for epoch in history:
+        better = epoch.metrics["val_loss"] < best - min_delta
+        best, wait = (epoch.metrics["val_loss"], 0) if better else (best, wait + 1)
+    return wait
+
+
+def stop_reason(history: Sequence[Epoch], configuration: Configuration) -> str:
+    """Why training ends before its last epoch, or nothing."""
+    stopping = configuration["training"]["early_stopping"]
+    if stopping["patience"] and waited(history, stopping["min_delta"]) >= stopping["patience"]:
+        return f"early stopping: no better validation loss for {stopping['patience']} epochs"
+    return ""
+
+
+def reduce_learning_rate(model: keras.Model, history: Sequence[Epoch], configuration: Configuration) -> None:
+    """Lower the learning rate each time the validation loss has not improved for `patience` epochs more."""
+    rule = configuration["training"]["reduce_lr"]
+    wait = waited(history, rule["min_delta"])
+    if rule["patience"] and wait and wait % rule["patience"] == 0:
+        model.optimizer.learning_rate = max(float(model.optimizer.learning_rate) * rule["factor"], rule["min_lr"])
+
+
+# ------------------------------------------------------------------------------------------- state
+
+
+def copy_weights(model: keras.Model) -> Arrays:
+    """The weights by their names, as they are dumped: `block1_conv1/kernel`."""
+    return {weight.path: np.array(weight) for weight in model.weights}
+
+
+def copy_state(model: keras.Model, best: Arrays) -> Arrays:
+    """All that a trial goes on from."""
+    state = {f"model/{index}": np.array(variable) for index, variable in enumerate(model.variables)}
+    state |= {f"optimizer/{index}": np.array(variable) for index, variable in enumerate(model.optimizer.variables)}
+    return state | {f"best/{name}": array for name, array in best.items()}
+
+
+def read_state(model: keras.Model, state: Arrays) -> Arrays:
+    """Put a state into a model; returns the weights of the best epoch."""
+    for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for index, variable in enumerate(variables):
+            variable.assign(state[f"{kind}/{index}"])
+    return {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
+
+
+def load_weights(model: keras.Model, weights: Arrays) -> None:
+    """Put named weights into a model."""
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
