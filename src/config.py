@@ -50,6 +50,15 @@ def compose_and_run(task: Callable[[Config], int]) -> None:
         sys.exit(worst)
 
 
+def run_reading(main: Callable[..., None]) -> None:
+    """Run an entry that reads, with ordinary arguments, and exit with its code."""
+    import typer
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(help=main.__doc__)(main)
+    sys.exit(report_errors(lambda: app(standalone_mode=True) or 0))
+
+
 def report_errors(action: Callable[[], int]) -> int:
     """The action's exit code, or 2 after printing the message of an error that the user can mend."""
     try:
@@ -181,7 +190,7 @@ def explain_composition(error: Exception) -> str:
         return f"{key} needs a value: {key}=…"
     if key and isinstance(parent, DictConfig):
         word = str(key).rpartition(".")[2]
-        return f"there is no key '{key}'{suggest(word, [str(k) for k in parent.keys() if k != 'hydra'])}."
+        return f"there is no key '{key}'{suggest(word, [str(k) for k in parent if k != 'hydra'])}."
     first = str(error).splitlines()[0]
     if first.startswith("Could not override '") and "No match in the defaults list" in str(error):
         word = first.split("'")[1]
@@ -201,7 +210,7 @@ def explain_all(error: ValidationError, plain: dict[str, Any]) -> list[str]:
 
 def explain(details: ErrorDetails, plain: dict[str, Any]) -> tuple[str, str]:
     """One of pydantic's errors: the key and what it holds; what is wrong or allowed."""
-    key, node = locate(details["loc"], plain)
+    key = locate(details["loc"], plain)
     kind, found = details["type"], details["input"]
     step = str(details["loc"][-1]) if details["loc"] else ""
     if kind == "extra_forbidden":
@@ -214,18 +223,19 @@ def explain(details: ErrorDetails, plain: dict[str, Any]) -> tuple[str, str]:
     return (key if kind == "value_error" else f"{key}={show_value(found)}"), message
 
 
-def locate(location: tuple[int | str, ...], plain: dict[str, Any]) -> tuple[str, Any]:
-    """The dotted key of the deepest existing part that pydantic's location names, and that part.
+def locate(location: tuple[int | str, ...], plain: dict[str, Any]) -> str:
+    """The dotted key of the deepest existing part that pydantic's location names.
 
     Steps that exist only in the schema, such as the branch of a union, are left out.
     """
     keys: list[str] = []
     node: Any = plain
     for step in location:
-        if step in (node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()):
+        inside = node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
+        if step in inside:
             node = node[step]
             keys.append(str(step))
-    return ".".join(keys), node
+    return ".".join(keys)
 
 
 def siblings(key: str, plain: dict[str, Any]) -> set[str]:

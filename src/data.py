@@ -7,6 +7,7 @@ import hashlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from src.config import UserError, suggest
 from src.schema import Data, KerasData, Mnist5k, Npz
 
-Images = NDArray[np.uint8] | NDArray[np.float32]
+Images = NDArray[Any]  # uint8 or float32
 Labels = NDArray[np.int32]
 
 
@@ -53,16 +54,17 @@ def load(config: Data) -> Dataset:
     Raises UserError with the file and the way out where something is wrong with it.
     """
     where = config.path if isinstance(config, Npz) else config.name
-    train, test = read_source(config)
-    train = check_part(*train, where, "train")
-    test = check_part(*test, where, "test") if test else None
+    raw_train, raw_test = read_source(config)
+    train = check_part(*raw_train, where, "train")
+    test = check_part(*raw_test, where, "test") if raw_test else None
     num_classes = int(max(part.y.max() for part in (train, test) if part)) + 1
     check_classes(train, num_classes, where)
     shares = [config.validation] if test or isinstance(config, KerasData) else [config.validation, config.test]
     validation, *more, train = split(train, shares, config.seed, where)
     test = test or more[0]
-    if test.x.shape[1:] != train.x.shape[1:]:
-        raise UserError(f"{where}: x_train has images {train.x.shape[1:]}, x_test {test.x.shape[1:]}: make them equal.")
+    if test.x.shape[1:] != train.x.shape[1:] or test.x.dtype != train.x.dtype:
+        kinds = [f"{part.x.shape[1:]} {part.x.dtype}" for part in (train, test)]
+        raise UserError(f"{where}: x_train has images of {kinds[0]}, x_test of {kinds[1]}: make them equal.")
     scale = config.scale if config.scale != "auto" else (1 / 255 if train.x.dtype == np.uint8 else 1.0)
     parts = (train, validation, test)
     return Dataset(name_of(config), *parts, num_classes, scale, digest(parts))
@@ -71,12 +73,12 @@ def load(config: Data) -> Dataset:
 def name_of(config: Data) -> str:
     """What the data is called in sweep names and MLflow: the source, or the file's name."""
     stem = Path(config.path).stem if isinstance(config, Npz) else config.name
-    return "".join(c if c.isalnum() and c.isascii() or c in "._-" else "_" for c in stem).lstrip("._-")[:60] or "npz"
+    return "".join(c if (c.isalnum() and c.isascii()) or c in "._-" else "_" for c in stem).lstrip("._-")[:60] or "npz"
 
 
 # ----------------------------------------------------------------------------------------- sources
 
-Raw = tuple[NDArray[np.generic], NDArray[np.generic]]
+Raw = tuple[NDArray[Any], NDArray[Any]]
 
 
 def read_source(config: Data) -> tuple[Raw, Raw | None]:
@@ -131,14 +133,16 @@ def read_npz(path: Path) -> tuple[Raw, Raw | None]:
 # ------------------------------------------------------------------------------------------ checks
 
 
-def check_part(x: NDArray[np.generic], y: NDArray[np.generic], where: str, part: str) -> Part:
+def check_part(x: NDArray[Any], y: NDArray[Any], where: str, part: str) -> Part:
     """Images as N×H×W×C of uint8 or float32 and labels as N int32, or a UserError that says what is wrong."""
     if x.ndim not in (3, 4) or 0 in x.shape:
         raise UserError(f"{where}: x_{part} has shape {x.shape}; images must be N×H×W or N×H×W×C, not empty.")
     if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
         raise UserError(f"{where}: x_{part} holds {x.dtype}; images must be uint8 (0–255) or float.")
     if y.shape != (len(x),):
-        raise UserError(f"{where}: {len(x)} images in x_{part}, but y_{part} has shape {y.shape}; give one label an image.")
+        raise UserError(
+            f"{where}: {len(x)} images in x_{part}, but y_{part} has shape {y.shape}; give one label an image."
+        )
     if not np.issubdtype(y.dtype, np.integer):
         raise UserError(f"{where}: y_{part} holds {y.dtype}; labels must be whole numbers 0 … classes-1.")
     if y.min() < 0 or y.max() >= 100_000:

@@ -50,7 +50,9 @@ def create_or_check(path: Path, config: Config, digest: str) -> bool:
     """
     wanted = json.loads(json.dumps(identity(config, digest)))
     if not (path / "config.yaml").is_file():
-        header = "# What decides this sweep's results. Written once; amounts are in the ledger, one row an invocation.\n"
+        header = (
+            "# What decides this sweep's results. Written once; amounts are in the ledger, one row an invocation.\n"
+        )
         write_durably(path / "config.yaml", (header + yaml.safe_dump(wanted, sort_keys=False)).encode())
         return True
     changed = differences(open_sweep(path).frozen, wanted)
@@ -94,7 +96,11 @@ def find(root: Path, name: str) -> Sweep:
     matches = matches or [path for path in sweeps if path.name.startswith(name)]
     if len(matches) != 1:
         names = [path.name for path in matches or sweeps]
-        problem = f"'{name}' fits several sweeps: {', '.join(sorted(names))}." if matches else f"there is no sweep '{name}'{suggest(name, names)}."
+        problem = (
+            f"'{name}' fits several sweeps: {', '.join(sorted(names))}."
+            if matches
+            else f"there is no sweep '{name}'{suggest(name, names)}."
+        )
         raise UserError(problem)
     return open_sweep(matches[0])
 
@@ -161,7 +167,9 @@ def describe_holder(holder: dict[str, Any]) -> str:
 def refuse_living(path: Path, holder: dict[str, Any]) -> None:
     """Stealing is for locks left behind: a holder on this machine that lives keeps its sweep."""
     if holder.get("host") == socket.gethostname() and is_held(path) and psutil.pid_exists(int(holder.get("pid", 0))):
-        raise UserError(f"{path.name} is in use by {describe_holder(holder)}, which is alive: stop it first (kill {holder['pid']}).")
+        raise UserError(
+            f"{path.name} is in use by {describe_holder(holder)}, which is alive: stop it first (kill {holder['pid']})."
+        )
 
 
 def is_held(path: Path) -> bool:

@@ -96,7 +96,9 @@ class Ledger:
                 for row in changed:
                     self.put(row)
         except sqlite3.OperationalError as error:
-            raise UserError(f"{self.folder}/ledger.db cannot be written ({error}); everything up to the event before is safe.") from error
+            raise UserError(
+                f"{self.folder}/ledger.db cannot be written ({error}); everything up to the event before is safe."
+            ) from error
         self.discard(before - self.files_of(event))
 
     def put(self, row: Row) -> None:
@@ -155,7 +157,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a new or older ledger to today's schema. Raises UserError for one of a later version."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
-        raise UserError(f"{path} was written by a later version of this project (schema {version}): update, or use another name=….")
+        raise UserError(
+            f"{path} was written by a later version of this project (schema {version}): update, or use another name=…."
+        )
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
 

@@ -118,7 +118,9 @@ class Layers:
         if padding == "valid" and kernel > min(height, width):
             raise InfeasibleError(f"{name}: a {kernel}×{kernel} valid convolution on {height}×{width}")
         start = self.initializer(name)
-        layer = keras.layers.Conv2D(filters, kernel, padding=padding, kernel_initializer=start, dtype=self.dtype, name=name)
+        layer = keras.layers.Conv2D(
+            filters, kernel, padding=padding, kernel_initializer=start, dtype=self.dtype, name=name
+        )
         return layer(x)
 
     def pool(self, x: Tensor, size: int, name: str) -> Tensor:
@@ -134,7 +136,9 @@ class Layers:
 
     def dropout(self, x: Tensor, rate: float, name: str) -> Tensor:
         """Dropout by a seed that follows from the name, or nothing."""
-        return keras.layers.Dropout(rate, seed=stable_seed(self.seed, name), dtype=self.dtype, name=name)(x) if rate else x
+        return (
+            keras.layers.Dropout(rate, seed=stable_seed(self.seed, name), dtype=self.dtype, name=name)(x) if rate else x
+        )
 
     def activate(self, x: Tensor, batch_norm: bool, name: str) -> Tensor:
         """The configuration's activation of hidden layers, after batch normalisation if asked for."""

@@ -207,7 +207,12 @@ def train_work(plan: Plan, rows: Rows, trial: Trial, until: int) -> TrainWork:
 def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | None:
     """The winner's look at the test data, unless it has had it."""
     best = winner(rows)
-    if best is None or best.weights is None or evaluation_of(rows, best) or rows.crashes["evaluate", best.number] >= CRASHES:
+    if (
+        best is None
+        or best.weights is None
+        or evaluation_of(rows, best)
+        or rows.crashes["evaluate", best.number] >= CRASHES
+    ):
         return None
     return EvaluateWork(best.number, best.best_epoch, complete(plan, rows, rows.point(best.point)), best.weights)
 

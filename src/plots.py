@@ -31,7 +31,9 @@ def draw_curve(axes: Axes, epochs: Sequence[Epoch], metric: str, best: int) -> N
         axes.plot(numbers, [epoch.metrics[key] for epoch in epochs], "o-", color=colour, label=label, markersize=3.5)
     value = epochs[best - 1].metrics[f"val_{metric}"]
     axes.axvline(best, color=GREY, linewidth=0.8, linestyle=":")
-    axes.plot([best], [value], "o", color=ORANGE, markersize=8, fillstyle="none", label=f"best epoch {best}: {value:.4f}")
+    axes.plot(
+        [best], [value], "o", color=ORANGE, markersize=8, fillstyle="none", label=f"best epoch {best}: {value:.4f}"
+    )
     axes.set(xlabel="epoch", title=metric, xlim=(0.5, max(numbers) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#dddddd", linewidth=0.6)
@@ -47,7 +49,9 @@ def samples(part: Part, rows: int = 3, columns: int = 8) -> Figure:
         if index < len(part):
             image = part.x[index].astype(float)
             image = (image - image.min()) / max(float(np.ptp(image)), 1e-9)
-            axes.imshow(image[..., :3] if image.shape[-1] >= 3 else image[..., 0], cmap="gray_r", interpolation="nearest")
+            axes.imshow(
+                image[..., :3] if image.shape[-1] >= 3 else image[..., 0], cmap="gray_r", interpolation="nearest"
+            )
             axes.set_title(str(part.y[index]), fontsize=8, pad=2)
     return figure
 

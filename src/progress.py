@@ -77,7 +77,9 @@ class Screen:
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         words = title(self.rows.point(trial.point).values)
         reason = f"; {event.reason}" if event.reason else ""
-        line = f"{done:>7}  trial {trial.number}: {words}: {self.rows.objective} {best.metrics[self.rows.objective]:.4f}"
+        line = (
+            f"{done:>7}  trial {trial.number}: {words}: {self.rows.objective} {best.metrics[self.rows.objective]:.4f}"
+        )
         return f"{line} at epoch {best.number}, {seconds:.1f} s{reason}{self.time_left()}"
 
     def time_left(self) -> str:
@@ -89,11 +91,16 @@ class Screen:
 
     def draw(self) -> Group:
         """A bar, a line for each worker, the best so far."""
-        lines = [self.draw_bar(), *(self.draw_worker(worker) for worker in self.pool.workers)]
+        lines: list[Table | Text] = [self.draw_bar(), *(self.draw_worker(worker) for worker in self.pool.workers)]
         if ranked := ranking(self.rows):
             best = ranked[0]
             words = title(self.rows.point(best.point).values)
-            lines.append(Text(f"best so far: trial {best.number}, {self.rows.objective} {best.objective:.4f} ({words})", style="green"))
+            lines.append(
+                Text(
+                    f"best so far: trial {best.number}, {self.rows.objective} {best.objective:.4f} ({words})",
+                    style="green",
+                )
+            )
         if self.pool.stopping:
             lines.append(Text("stopping at the end of the running epochs; once more to stop at once", style="yellow"))
         return Group(*lines)
@@ -106,7 +113,9 @@ class Screen:
         done, total = (checked, len(self.rows.points)) if checking else (finished, len(self.rows.trials))
         table = Table.grid(padding=(0, 1))
         words = "points checked" if checking else "trials"
-        table.add_row(ProgressBar(total=max(total, 1), completed=done, width=40), f"{done}/{total} {words}{self.time_left()}")
+        table.add_row(
+            ProgressBar(total=max(total, 1), completed=done, width=40), f"{done}/{total} {words}{self.time_left()}"
+        )
         return table
 
     def draw_worker(self, worker: Any) -> Text:
@@ -129,7 +138,11 @@ class Screen:
 def describe_subject(work: Any) -> str:
     """`trial 7`, `point 3 (check)`."""
     kind = type(work).__name__.removesuffix("Work").lower()
-    return f"trial {work.trial}" + ("" if kind == "train" else f" ({kind})") if hasattr(work, "trial") else f"point {work.point} ({kind})"
+    return (
+        f"trial {work.trial}" + ("" if kind == "train" else f" ({kind})")
+        if hasattr(work, "trial")
+        else f"point {work.point} ({kind})"
+    )
 
 
 def describe_epoch(epoch: Epoch) -> str:

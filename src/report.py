@@ -25,7 +25,9 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
         f"{count['infeasible']} infeasible, {count['duplicate']} duplicate"
     )
     for reason, numbers in left_out(rows).items():
-        console.print(f"  {reason}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", highlight=False)
+        console.print(
+            f"  {reason}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
+        )
     left = seconds_left(plan, rows, train_images, workers)
     checkpoints, mlflow = bytes_needed(plan, rows)
     todo = sum(trial.state != "finished" or len(trial.epochs) < target(plan, rows) for trial in rows.trials)
@@ -41,20 +43,25 @@ def point_table(rows: Rows) -> Table:
     table = new_table("point", *short_keys(list(rows.points[0].values)), "parameters", "state")
     for point in rows.points:
         cells = [str(point.number), *map(show, point.values.values())]
-        table.add_row(*cells, show(point.parameters or None), point.state, style="" if point.state == "feasible" else "dim")
+        table.add_row(
+            *cells, show(point.parameters or None), point.state, style="" if point.state == "feasible" else "dim"
+        )
     return table
 
 
 def leaderboard(rows: Rows, limit: int | None) -> Table:
-    """The best trials, best first."""
-    rows_of_table = trial_table(rows)[:limit]
+    """The best trials, best first; with their states where not all shown have finished."""
+    shown = trial_table(rows)[:limit]
     keys = list(rows.points[0].values) if rows.points else []
-    table = new_table("", "trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters", "state")
-    for place, row in enumerate(rows_of_table, 1):
-        state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
-        cells = [str(place), str(row["trial"]), *(show(row[key]) for key in keys), show_metric(row["val_accuracy"])]
+    states = any(row["state"] != "finished" or row["reason"] for row in shown)
+    columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
+    table = new_table(*columns, *(["state"] if states else []))
+    for place, row in enumerate(shown, 1):
+        cells = [str(row["trial"]), *(show(row[key]) for key in keys), show_metric(row["val_accuracy"])]
         cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
-        table.add_row(*cells, show(row["parameters"]), state, style="bold" if place == 1 and row["val_accuracy"] else "")
+        state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
+        best = place == 1 and row["state"] == "finished"
+        table.add_row(*cells, show(row["parameters"]), *([state] if states else []), style="bold" if best else "")
     return table
 
 
@@ -96,12 +103,20 @@ def render(rows: Rows, kind: str) -> str:
 # ------------------------------------------------------------------------------------------ pieces
 
 
+def new_console() -> Console:
+    """The terminal; where there is none, lines may be 120 wide."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
+
+
 def new_table(*columns: str) -> Table:
-    """A plain table whose last column is text and the others numbers."""
+    """A plain table of numbers; only a last column named `state` is text."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns[:-1]:
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column(columns[-1], overflow="fold")
+    for column in columns:
+        text = column == "state"
+        table.add_column(
+            column.replace("_", "\n"), justify="left" if text else "right", no_wrap=not text, vertical="bottom"
+        )
     return table
 
 
@@ -115,7 +130,9 @@ def show(value: Any) -> str:
     """A cell."""
     if value is None:
         return "–"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value >= 10_000 else f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
 
 
 def show_metric(value: float | None) -> str:

@@ -6,8 +6,8 @@ from functools import singledispatchmethod
 from typing import Any, Literal
 
 from src.messages import (
-    CheckWork,
     Checked,
+    CheckWork,
     Configuration,
     Dropped,
     EpochEnded,

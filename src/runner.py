@@ -39,7 +39,9 @@ def catch_signals() -> Iterator[Interrupt]:
             signal.signal(number, handler)
 
 
-def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Callable[[Event | Row | None], None]) -> None:
+def run(
+    plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Callable[[Event | Row | None], None]
+) -> None:
     """Work until there is nothing left to do, or the user asks to stop.
 
     `tell` hears of every event and row, and of None while nothing happens.
@@ -65,7 +67,8 @@ def fill(plan: Plan, ledger: Ledger, pool: Pool, tell: Callable[[Event | Row | N
     """New rows for what is proposed, and work for workers that have none."""
     if pool.stopping:
         return
-    for row in [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]:
+    rows: list[Row] = [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]
+    for row in rows:
         ledger.save(row)
         tell(row)
     for worker in pool.free():

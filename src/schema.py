@@ -111,7 +111,9 @@ class Dnn(Strict):
     """Dense layers on the flattened image."""
 
     name: Literal["dnn"]
-    units: Annotated[list[PositiveInt], Field(min_length=1), BeforeValidator(lambda v: v if isinstance(v, list) else [v])]
+    units: Annotated[
+        list[PositiveInt], Field(min_length=1), BeforeValidator(lambda v: v if isinstance(v, list) else [v])
+    ]
     input_dropout: Rate
     dropout: list[Rate]
     batch_norm: bool

@@ -50,7 +50,9 @@ def parse(space: dict[str, Any], configuration: dict[str, Any]) -> list[Dimensio
     """The dimensions in the order declared. Raises UserError for what cannot be searched."""
     dimensions = list(walk(space, configuration, ""))
     if not dimensions:
-        raise UserError("search.space is empty: name at least one key to search, such as activation: {choice: [relu, tanh]}.")
+        raise UserError(
+            "search.space is empty: name at least one key to search, such as activation: {choice: [relu, tanh]}."
+        )
     return dimensions
 
 
@@ -91,8 +93,12 @@ def parse_range(key: str, value: Any, whole: bool, where: str) -> Range:
         raise UserError(f"{where}: expected {{min: …, max: …}} and perhaps step and log; found {value!r}.")
     low, high, step, log = value["min"], value["max"], value.get("step"), value.get("log", False)
     numbers = [n for n in (low, high, step) if n is not None]
-    if not all(isinstance(n, int if whole else int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers):
-        raise UserError(f"{where}: min, max and step must be {'whole numbers' if whole else 'numbers'}; found {value!r}.")
+    if not all(
+        isinstance(n, int if whole else int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers
+    ):
+        raise UserError(
+            f"{where}: min, max and step must be {'whole numbers' if whole else 'numbers'}; found {value!r}."
+        )
     if not isinstance(log, bool) or not low < high or (log and low <= 0):
         raise UserError(f"{where}: needs min < max{', and min above 0 for log' if log else ''}; found {value!r}.")
     step = 1 if whole and not log and step is None else step

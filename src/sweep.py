@@ -1,8 +1,8 @@
 """Search a space: check, train, resume, and say which configuration is best.
 
-    python -m src.sweep search=cnn_grid                 the same command resumes
-    python -m src.sweep search=cnn_grid preview=true    what it would do and cost; stores nothing
-    python -m src.sweep search=cnn_grid training.epochs=20 search.max_trials=10
+python -m src.sweep search=cnn_grid                 the same command resumes
+python -m src.sweep search=cnn_grid preview=true    what it would do and cost; stores nothing
+python -m src.sweep search=cnn_grid training.epochs=20 search.max_trials=10
 """
 
 import os
@@ -15,17 +15,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 
 from src.config import UserError, compose_and_run
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, sweep_path, unfinished_relatives
-from src.ledger import Ledger
+from src.ledger import Ledger, write_durably
 from src.messages import Dropped, Stopped
 from src.plan import Plan, ahead_only, new_points, next_work, ranking
 from src.progress import Screen, start_log
-from src.report import overview, point_table, result
+from src.report import new_console, overview, point_table, result
 from src.rows import Invocation
 from src.runner import Interrupt, catch_signals, run
 from src.schema import Config
@@ -37,7 +38,7 @@ VERSIONS = ("tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
 
 def main(config: Config) -> int:
     """Preview, or run what is left of, the sweep that a configuration names; the exit code."""
-    console = Console(highlight=False)
+    console = new_console()
     plan = Plan.of(config)
     data = load(config.data)
     path = sweep_path(config, data.label, data.digest)
@@ -45,9 +46,12 @@ def main(config: Config) -> int:
         return preview(console, plan, data, path)
     with hold(path, config.resume.steal):
         is_new = create_or_check(path, config, data.digest)
-        console.print(f"sweep [b]{path.name}[/b] in {os.path.relpath(path)} ({'new' if is_new else 'going on'})")
+        console.print(
+            f"sweep [b]{path.name}[/b] in {os.path.relpath(path)} ({'new' if is_new else 'going on'})", soft_wrap=True
+        )
         if is_new:
             mention_relatives(console, path, config, data)
+        write_durably(path / "last.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False).encode())
         start_log(path / "sweep.log")
         ledger = Ledger.open(path, config.search.objective)
         try:
@@ -168,7 +172,9 @@ def finish_tracking(console: Console, ledger: Ledger, tracker: Tracker, path: Pa
         ledger.save(event)
     if not tracker.done:
         reason = tracker.trouble or f"its process ended; {path.name}/sweep.log says why"
-        console.print(f"[yellow]MLflow is not complete: {reason}. To complete it: python -m src.sync {path.name}[/yellow]")
+        console.print(
+            f"[yellow]MLflow is not complete: {reason}. To complete it: python -m src.sync {path.name}[/yellow]"
+        )
 
 
 def invocation(config: Config, number: int) -> Invocation:
@@ -186,7 +192,16 @@ def invocation(config: Config, number: int) -> Invocation:
 
 def git_commit() -> str:
     """Of the code, with a + where it was changed since; empty outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    command = [
+        "git",
+        "-C",
+        str(Path(__file__).parent),
+        "describe",
+        "--always",
+        "--abbrev=40",
+        "--dirty=+",
+        "--exclude=*",
+    ]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,21 @@ from src.folder import Sweep, open_sweep
 from src.ledger import Arrays, DamagedError, read_arrays, read_rows
 from src.messages import Tracked
 from src.plan import evaluation_of, ranking
-
 from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
 from src.space import title
-from src.workers import SPAWN, Connection, die_with_parent, redirect_output
+from src.workers import SPAWN, die_with_parent, redirect_output
 
 PAUSE = 1.0  # seconds between two looks at the ledger
 FINISH = "finish"  # from the coordinator: nothing more will come
 DONE = "done"  # to the coordinator: everything is in MLflow
-ACTIVE = {"running": "RUNNING", "waiting": "SCHEDULED", "interrupted": "KILLED", "finished": "FINISHED", "failed": "FAILED"}
+ACTIVE = {
+    "running": "RUNNING",
+    "waiting": "SCHEDULED",
+    "interrupted": "KILLED",
+    "finished": "FINISHED",
+    "failed": "FAILED",
+}
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,10 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
                 return
         except Exception as error:  # a view may fail in any way: it is tried again, and training goes on
             traceback.print_exc()
-            trouble, view = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}", None
+            trouble, view = (
+                f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
+                None,
+            )
             pipe.send(Trouble(trouble[:300]))
             if finishing:
                 return
@@ -167,9 +176,13 @@ class View:
     @classmethod
     def open(cls, config: Config, sweep: Sweep) -> "View":
         """Find or create the experiment."""
+        import mlflow
+
         client = set_up_mlflow(config)
         data = load(config.data)
-        return cls(client, config, sweep, data, find_experiment(client, config, data.label))
+        experiment = find_experiment(client, config, data.label)
+        mlflow.set_experiment(experiment_id=experiment)  # models are logged to the current one
+        return cls(client, config, sweep, data, experiment)
 
     @property
     def options(self) -> Mlflow:
@@ -268,7 +281,11 @@ class View:
     def push_epochs(self, run: str, trial: Trial, rows: Rows) -> None:
         """Metrics with the ledger's times, so that MLflow keeps one copy of a point pushed twice."""
         new = trial.epochs[self.pushed.get(trial.number, 0) :]
-        metrics = [point for epoch in new for point in epoch_metrics(epoch.metrics | {"seconds": epoch.seconds}, epoch.ended, epoch.number)]
+        metrics = [
+            point
+            for epoch in new
+            for point in epoch_metrics(epoch.metrics | {"seconds": epoch.seconds}, epoch.ended, epoch.number)
+        ]
         if new and trial.best_epoch:
             best = trial.epochs[trial.best_epoch - 1]
             values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
@@ -286,7 +303,10 @@ class View:
             folder = Path(scratch)
             if self.options.curves:
                 heading = title(rows.point(trial.point).values)
-                plots.save(plots.curves(trial.epochs, trial.best_epoch, f"trial {trial.number} · {heading}"), folder / "curves.png")
+                plots.save(
+                    plots.curves(trial.epochs, trial.best_epoch, f"trial {trial.number} · {heading}"),
+                    folder / "curves.png",
+                )
             if kept and trial.weights:
                 with suppress(DamagedError):
                     self.dump(run, rows, trial, read_arrays(self.sweep.path, trial.weights), folder)
@@ -361,7 +381,11 @@ class View:
         place = {trial.number: index for index, trial in enumerate(order)}
         for step, trial in enumerate(finished, 1):
             best = trial if best is None or place[trial.number] < place[best.number] else best
-            values = {f"best/{key}": value for key, value in best.epochs[best.best_epoch - 1].metrics.items() if key.startswith("val_")}
+            values = {
+                f"best/{key}": value
+                for key, value in best.epochs[best.best_epoch - 1].metrics.items()
+                if key.startswith("val_")
+            }
             metrics += epoch_metrics(values, trial.epochs[-1].ended, step)
         if best and (evaluation := evaluation_of(rows, best)):
             values = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
@@ -379,7 +403,9 @@ class View:
 
         self.client.log_artifact(self.parent, str(self.sweep.path / "config.yaml"))
         with tempfile.TemporaryDirectory() as scratch:
-            self.client.log_artifact(self.parent, str(plots.save(plots.samples(self.data.train), Path(scratch) / "samples.png")))
+            self.client.log_artifact(
+                self.parent, str(plots.save(plots.samples(self.data.train), Path(scratch) / "samples.png"))
+            )
         table = trial_table(rows)
         if table:
             delete_artifact(self.client, self.parent, "results.json")  # `log_table` appends
@@ -436,9 +462,9 @@ def dataset_inputs(data: Dataset) -> list[Any]:
     inputs = []
     for context, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
         profile = f'{{"num_rows": {len(part)}, "num_classes": {data.num_classes}}}'
-        entity = MlflowDataset(data.label, data.digest[:32], "local", "{}", profile=profile)
+        entity = MlflowDataset(f"{data.label} {context}", data.digest[:32], "local", "{}", profile=profile)
         inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
-    return inputs[:1]
+    return inputs
 
 
 def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any:

@@ -41,7 +41,7 @@ def images_of(data: Dataset) -> Images:
 
 def steps_per_epoch(data: Dataset, configuration: Configuration) -> int:
     """Batches in one epoch, the last one smaller."""
-    return math.ceil(len(data.train) / configuration["training"]["batch_size"])
+    return math.ceil(len(data.train) / int(configuration["training"]["batch_size"]))
 
 
 def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Progress]:

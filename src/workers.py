@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -85,10 +86,8 @@ class Pool:
     def give(self, worker: Worker, work: Work) -> None:
         """Hand work to a worker that is ready and free."""
         worker.work = work
-        try:
+        with suppress(OSError):  # it has died: `next_event` will say so
             worker.pipe.send(work)
-        except OSError:
-            pass  # it has died: `next_event` will say so
 
     def free(self) -> list[Worker]:
         """Workers that are ready and have nothing to do."""
@@ -130,10 +129,8 @@ class Pool:
         self.stopping = True
         for worker in self.workers:
             if worker.work:
-                try:
+                with suppress(OSError):  # it has died
                     worker.pipe.send(STOP)
-                except OSError:
-                    pass  # it has died
 
     def close(self) -> None:
         """End all processes now."""

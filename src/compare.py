@@ -1,0 +1,53 @@
+"""The results of a sweep, at any time, whether or not it is running.
+
+python -m src.compare latest
+python -m src.compare SWEEP --format csv > results.csv
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from src.analysis import left_out
+from src.config import run_reading
+from src.folder import find
+from src.ledger import read_rows
+from src.report import leaderboard, new_console, render, spans
+
+
+class Format(StrEnum):
+    """How to print."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
+SweepsFolder = Annotated[Path, typer.Option(help="The folder of the sweeps.")]
+
+
+def main(
+    sweep: SweepName = "latest",
+    format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+    sweeps: SweepsFolder = Path("sweeps"),
+) -> None:
+    """Print one row a trial, the best first."""
+    found = find(sweeps, sweep)
+    rows = read_rows(found.path, found.objective)
+    if format != Format.table:
+        print(render(rows, format))
+        return
+    console = new_console()
+    console.print(f"sweep [b]{found.name}[/b], {len(rows.trials)} trials of {len(rows.points)} points")
+    for reason, numbers in left_out(rows).items():
+        console.print(f"  {reason}  [dim](points {spans(numbers)})[/dim]", soft_wrap=True)
+    console.print(leaderboard(rows, None))
+    for evaluation in rows.evaluations:
+        console.print(f"test: trial {evaluation.trial}, accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}")
+
+
+if __name__ == "__main__":
+    run_reading(main)

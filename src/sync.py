@@ -1,0 +1,58 @@
+"""Bring MLflow to where a sweep's ledger is: after an outage, or after `mlruns/` was deleted.
+
+python -m src.sync latest
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+
+from src.compare import SweepName, SweepsFolder
+from src.config import UserError, run_reading
+from src.folder import find, hold
+from src.ledger import Ledger
+from src.report import new_console
+from src.schema import Config
+from src.sweep import finish_tracking
+from src.tracking import Tracker
+
+
+def main(
+    sweep: SweepName = "latest",
+    sweeps: SweepsFolder = Path("sweeps"),
+    mlruns: Annotated[Path | None, typer.Option(help="Another folder than the sweep's own.")] = None,
+    uri: Annotated[str | None, typer.Option(help="A tracking server instead.", envvar="MLFLOW_TRACKING_URI")] = None,
+) -> None:
+    """Write every trial of a sweep to MLflow, as far as it is not there."""
+    found = find(sweeps, sweep)
+    with hold(found.path, steal=False):
+        config = last_config(found.path)
+        if config.tracking.name != "mlflow":
+            raise UserError(f"{found.name} ran with tracking=none: run it once with tracking=mlflow.")
+        paths = config.paths.model_copy(update={"mlruns": str(mlruns)} if mlruns else {})
+        tracking = config.tracking.model_copy(update={"uri": uri} if uri else {})
+        config = config.model_copy(update={"paths": paths, "tracking": tracking})
+        ledger = Ledger.open(found.path, found.objective)
+        tracker = Tracker(config, found.path, found.path / "sweep.log")
+        try:
+            finish_tracking(new_console(), ledger, tracker, found.path)
+        finally:
+            tracker.close()
+            ledger.close()
+        if not tracker.done:
+            raise typer.Exit(1)
+        print(f"{found.name} is complete in MLflow.")
+
+
+def last_config(path: Path) -> Config:
+    """The whole configuration of the sweep's last invocation."""
+    try:
+        return Config.model_validate(yaml.safe_load((path / "last.yaml").read_text()))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}/last.yaml cannot be read ({error}): run the sweep's own command instead.") from error
+
+
+if __name__ == "__main__":
+    run_reading(main)
