@@ -190,6 +190,8 @@ def explain_composition(error: Exception) -> str:
         return f"{key} needs a value: {key}=…"
     if key and isinstance(parent, DictConfig):
         word = str(key).rpartition(".")[2]
+        if str(key).startswith("search.space."):
+            return f"the space has no '{key}'; put a + before it to add it (+{key}=…), ~ to take a key out."
         return f"there is no key '{key}'{suggest(word, [str(k) for k in parent if k != 'hydra'])}."
     first = str(error).splitlines()[0]
     if first.startswith("Could not override '") and "No match in the defaults list" in str(error):

@@ -44,7 +44,10 @@ def point_table(rows: Rows) -> Table:
     for point in rows.points:
         cells = [str(point.number), *map(show, point.values.values())]
         table.add_row(
-            *cells, show(point.parameters or None), point.state, style="" if point.state == "feasible" else "dim"
+            *cells,
+            f"{point.parameters:,}" if point.parameters else "–",
+            point.state,
+            style="" if point.state == "feasible" else "dim",
         )
     return table
 
@@ -61,7 +64,7 @@ def leaderboard(rows: Rows, limit: int | None) -> Table:
         cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
         state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
         best = place == 1 and row["state"] == "finished"
-        table.add_row(*cells, show(row["parameters"]), *([state] if states else []), style="bold" if best else "")
+        table.add_row(*cells, f"{row['parameters']:,}", *([state] if states else []), style="bold" if best else "")
     return table
 
 
@@ -132,7 +135,7 @@ def show(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
+    return str(value)
 
 
 def show_metric(value: float | None) -> str:

@@ -1,0 +1,113 @@
+"""What the tests are made of: composed configurations, small images, rows written by hand."""
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from numpy.typing import NDArray
+
+from src.config import CONF, expand_groups, resolve, validate
+from src.data import Dataset, load
+from src.messages import Checked, EpochEnded, Finished, Started
+from src.plan import Plan, new_points, new_trials
+from src.rows import Rows
+from src.schema import Config
+from src.values import Epoch, File
+
+SPACE: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}  # 4 points
+
+
+def plain(*overrides: str) -> dict[str, Any]:
+    """The configuration that a command line composes, before it is checked."""
+    return copy.deepcopy(composed(overrides))
+
+
+@cache
+def composed(overrides: tuple[str, ...]) -> dict[str, Any]:
+    """Composing takes a tenth of a second, so it is done once."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return resolve(compose("config", overrides=list(overrides)))
+
+
+def config(*overrides: str, space: dict[str, Any] | None = None) -> Config:
+    """The checked configuration of a command line, with another space if one is given."""
+    values = plain(*overrides)
+    if space is not None:
+        values["search"]["space"] = space
+        expand_groups(values)
+    return validate(values)
+
+
+def trial_keys(*overrides: str) -> dict[str, Any]:
+    """The canonical configuration of one trial, as workers get it."""
+    return config(*overrides).model_dump(include={"architecture", "activation", "optimizer", "schedule", "training"})
+
+
+# ------------------------------------------------------------------------------------------- images
+
+
+def arrays(count: int = 60, size: int = 8, classes: int = 3, seed: int = 0) -> dict[str, NDArray[Any]]:
+    """Noise whose brightness tells its class; as many images of each class."""
+    labels = np.arange(count) % classes
+    noise = np.random.default_rng(seed).integers(0, 60, (count, size, size))
+    return {"x_train": (noise + 60 * labels[:, None, None]).astype(np.uint8), "y_train": labels}
+
+
+def write_npz(path: Path, **changed: Any) -> Path:
+    """A data file of small images, with some of its arrays changed, or left out where None."""
+    content = {key: value for key, value in {**arrays(), **changed}.items() if value is not None}
+    np.savez(path, **content)
+    return path
+
+
+def dataset(path: Path, *overrides: str) -> Dataset:
+    """The data of a file, as a sweep loads it."""
+    return load(config("data=npz", f"data.path={path}", *overrides).data)
+
+
+# --------------------------------------------------------------------------------------------- rows
+
+
+def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0, seconds: float = 2.0) -> Epoch:
+    """An epoch that went so."""
+    metrics = {"loss": 1.0, "accuracy": 0.5, "val_loss": val_loss, "val_accuracy": val_accuracy, "learning_rate": 0.001}
+    return Epoch(number, metrics, seconds, 1000.0 + number)
+
+
+def file(name: str) -> File:
+    """A file that a row may name."""
+    return File(f"checkpoints/{name}.npz", "0" * 64)
+
+
+def propose(plan: Plan, rows: Rows) -> None:
+    """Add the points that the plan proposes."""
+    for point in new_points(plan, rows):
+        rows.apply(point, 0)
+
+
+def check(rows: Rows, number: int, reason: str = "", size: int = 100) -> None:
+    """A point has been checked: it cannot be built, or it has so many parameters and operations."""
+    rows.apply(Checked(number, reason, *((0, 0, 0) if reason else (size, 10 * size, 12 * size))), 0)
+
+
+def checked_rows(plan: Plan) -> Rows:
+    """All points proposed, found feasible, and given trials."""
+    rows = Rows(plan.config.search.objective)
+    propose(plan, rows)
+    for point in rows.points:
+        if point.state == "unchecked":
+            check(rows, point.number, size=100 * point.number)
+    for trial in new_trials(plan, rows):
+        rows.apply(trial, 0)
+    return rows
+
+
+def finish(rows: Rows, number: int, *epochs: Epoch, reason: str = "") -> None:
+    """A trial has been trained for these epochs."""
+    rows.apply(Started(number, rows.trial(number).attempts + 1), 0)
+    for one in epochs:
+        rows.apply(EpochEnded(number, one, file(f"{number}-{one.number}") if one is epochs[-1] else None), 0)
+    rows.apply(Finished(number, file(f"{number}-best"), reason), 0)

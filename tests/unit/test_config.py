@@ -1,0 +1,233 @@
+"""Mistakes are named before anything is loaded; a sweep's name follows from what decides its results."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.config import (
+    UserError,
+    differences,
+    expand_groups,
+    fingerprint,
+    identity,
+    report_errors,
+    validate,
+    validate_trial,
+)
+from tests.unit.examples import SPACE, config, plain
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def message(capsys: pytest.CaptureFixture[str], command: str) -> str:
+    """What a wrong command line prints; its exit code is 2."""
+    code = report_errors(lambda: bool(validate(plain(*command.split()))) and 0)
+    printed = capsys.readouterr()
+    assert code == 2 and printed.out == ""
+    return printed.err
+
+
+# ----------------------------------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("training.epoch=3", ["'training.epoch'", "did you mean 'epochs'", "batch_size"]),
+        ("+training.epoch=3", ["training.epoch", "did you mean 'epochs'"]),
+        ("traning.epochs=3", ["'traning'", "did you mean 'training'"]),
+        ("optmizer=sgd", ["'optmizer'", "did you mean 'optimizer'"]),
+        ("activation=rleu", ["no activation 'rleu'", "did you mean 'relu'", "softplus"]),
+        ("architecture.name=rnn", ["architecture.name=rnn", "'cnn', 'dnn'"]),
+        ("training.precision=float16", ["training.precision=float16", "float32", "mixed_bfloat16"]),
+        ("training.epochs=0", ["training.epochs=0", "1"]),
+        ("training.epochs=abc", ["training.epochs=abc", "integer"]),
+        ("training.epochs=2.5", ["training.epochs=2.5", "integer"]),
+        ("data.validation=1.5", ["data.validation=1.5", "less than 1"]),
+        ("optimizer.learning_rate=nan", ["optimizer.learning_rate", "greater than 0"]),
+        ("checkpoints.keep=some", ["checkpoints.keep=some", "integer", "'all'"]),
+        ("architecture.padding=[same,vald]", ["architecture.padding", "vald", "'same' or 'valid'"]),
+        ("data=npz", ["data.path", "needs a value"]),
+        ("~training.epochs", ["training.epochs", "absent"]),
+        ("name=../elsewhere", ["name=../elsewhere"]),
+        ("training.epochs", ["training.epochs", "key=value"]),
+        ("+search.space.activation.choice=[relu,tnah]", ["search.space.activation", "'tnah'", "did you mean 'tanh'"]),
+        ("search.space=null", ["search.space=null", "dictionary"]),
+    ],
+)
+def test_a_mistake_is_named(capsys: pytest.CaptureFixture[str], command: str, words: list[str]) -> None:
+    """One message gives the key, the value, what is allowed and the nearest name; the exit code is 2."""
+    said = message(capsys, command)
+    assert said.startswith("error: ") and [word for word in words if word not in said] == []
+
+
+def test_all_mistakes_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two wrong values make one message with a line for each."""
+    lines = message(capsys, "training.epochs=0 training.batch_size=-1").splitlines()
+    assert ["training.epochs=0" in lines[0], "training.batch_size=-1" in lines[1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=pytest.mark.xfail(strict=True, reason=f"src.config: {command} ends in a traceback"))
+        for command in ("search.space=3", "architecture=3", "training=null")
+    ],
+)
+def test_odd_mistakes_have_no_traceback(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """A number or null where a group or a space belongs is a mistake as any other."""
+    assert message(capsys, command).startswith("error: ")
+
+
+@pytest.mark.xfail(strict=True, reason="src.config.explain_composition: blames the key, which exists")
+def test_a_wrong_interpolation_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A reference to a key that does not exist names that reference."""
+    assert "foo" in message(capsys, "training.epochs=${foo}")
+
+
+@pytest.mark.xfail(strict=True, reason="src.schema: PositiveFloat allows inf")
+def test_infinity_is_no_learning_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    """An infinite learning rate is refused."""
+    assert "optimizer.learning_rate" in message(capsys, "optimizer.learning_rate=inf")
+
+
+@pytest.mark.parametrize("command", ["training.epoch=3", "activation=rleu", "training.epochs=0"])
+def test_a_mistake_costs_a_second(tmp_path: Path, command: str) -> None:
+    """The program itself: one message, exit code 2, no TensorFlow, no MLflow, nothing written, under 2 s."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "src.sweep", command],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert (done.returncode, done.stdout, len(said)) == (2, "", 1), said
+    assert "hydra" in imported and not imported & {"tensorflow", "keras", "keras_tuner", "mlflow"}
+    assert list(tmp_path.iterdir()) == []
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 2  # whatever else the machine does
+
+
+# ----------------------------------------------------------------------------------------- identity
+
+
+def name_of(*overrides: str) -> str:
+    """The fingerprint of what a command line composes, on the same data."""
+    return fingerprint(identity(config(*overrides), "digest"))
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "search.max_trials=3",
+        "search.max_seconds=60",
+        "search.retries=5",
+        "search.retry_failed=true",
+        "training.epochs=3",
+        "workers.count=2",
+        "tracking=none",
+        "tracking.keep=3",
+        "paths.sweeps=elsewhere",
+        "checkpoints.keep=3",
+        "resume.steal=true",
+        "preview=true",
+        "name=mine",
+    ],
+)
+def test_amounts_are_no_identity(amount: str) -> None:
+    """How much is done, where, and by whom does not make another sweep."""
+    assert name_of(amount) == name_of()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "data.seed=1",
+        "data.validation=0.2",
+        "architecture=dnn",
+        "architecture.kernel=5",
+        "activation=tanh",
+        "activation.negative_slope=0.1",
+        "optimizer=sgd",
+        "optimizer.learning_rate=0.002",
+        "schedule=exponential",
+        "training.batch_size=32",
+        "training.threads=2",
+        "training.precision=mixed_bfloat16",
+        "training.early_stopping.patience=3",
+        "training.reduce_lr.patience=3",
+        "search.name=other",
+        "search.strategy=random",
+        "search.objective=val_loss",
+        "search.seed=1",
+        "search.space.architecture.kernel.choice=[3]",
+    ],
+)
+def test_what_decides_results_is_identity(key: str) -> None:
+    """Each key that decides results makes another sweep."""
+    assert name_of(key) != name_of()
+
+
+def test_the_data_itself_is_identity() -> None:
+    """Other images are another sweep; the same file elsewhere is the same one."""
+    here, there = (config("data=npz", f"data.path={path}") for path in ("a.npz", "b.npz"))
+    assert identity(here, "1") == identity(there, "1") != identity(here, "2")
+
+
+def test_equal_networks_are_one_identity() -> None:
+    """One number for all blocks is the same as one for each."""
+    assert name_of("architecture.filters=32") == name_of("architecture.filters=[32,32]")
+
+
+@pytest.mark.parametrize("command", ["schedule=cosine", "+search.space.schedule.choice=[constant,cosine]"])
+def test_epochs_are_identity_where_a_cosine_depends_on_them(command: str) -> None:
+    """With a cosine in it, or among its choices, more epochs are another sweep."""
+    assert name_of(command) != name_of(command, "training.epochs=20")
+
+
+def test_a_group_choice_becomes_its_files() -> None:
+    """The names of options in a space are replaced by what their files say."""
+    values = plain("+search.space.activation.choice=[elu,tanh]")
+    assert values["search"]["space"]["activation"]["choice"] == [{"name": "elu", "alpha": 1.0}, {"name": "tanh"}]
+
+
+def test_a_choice_of_whole_groups_may_be_written_out() -> None:
+    """What is no name stays as it is."""
+    values = {"search": {"space": {"activation": {"choice": [{"name": "elu", "alpha": 2.0}]}}}}
+    expand_groups(values)
+    assert values == {"search": {"space": {"activation": {"choice": [{"name": "elu", "alpha": 2.0}]}}}}
+
+
+@pytest.mark.xfail(strict=True, reason="src.config.depends_on_epochs: KeyError: 'name'")
+def test_a_group_without_a_name_has_an_identity() -> None:
+    """A choice of a schedule without its name is infeasible later, but no traceback here."""
+    space = {"schedule": {"choice": [{"warmup_epochs": 1}]}}
+    assert identity(config(space=space), "digest")["search"]["space"] == space
+
+
+def test_validate_trial_says_what_is_wrong() -> None:
+    """A point's misfit is one line that names the keys."""
+    values = plain("optimizer=sgd")
+    values["architecture"]["filters"] = [1, 2, 3]
+    values["optimizer"]["nesterov"] = True
+    with pytest.raises(UserError, match=r"3 values of filters for 2 blocks.*; .*nesterov=true needs momentum"):
+        validate_trial(values)
+
+
+def test_differences() -> None:
+    """Keys that differ come dotted, with both values; an absent key counts as None."""
+    old = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    assert differences(old, {"a": {"b": 2, "c": [1, 2]}, "e": 3}) == {"a.b": (1, 2), "d": (1, None), "e": (None, 3)}
+
+
+def test_a_fingerprint_does_not_know_the_order_of_keys() -> None:
+    """Equal contents have equal fingerprints, however they are ordered."""
+    assert fingerprint({"a": 1, "b": SPACE}) == fingerprint({"b": SPACE, "a": 1}) != fingerprint({"a": 2, "b": SPACE})
