@@ -69,6 +69,9 @@ def report_errors(action: Callable[[], int]) -> int:
         message = explain_missing(error)
     except (HydraException, OmegaConfBaseException) as error:
         message = explain_composition(error)
+    except KeyboardInterrupt:
+        print("Stopped before training began; nothing is lost.", file=sys.stderr)
+        return 130
     print(f"error: {message}", file=sys.stderr)
     return 2
 

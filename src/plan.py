@@ -12,11 +12,12 @@ from src.config import UserError, fingerprint, validate_trial
 from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, TrainWork, Work
 from src.rows import Point, Rows, Trial
 from src.schema import Config
-from src.space import Dimension, configure, parse
+from src.space import Dimension, configure, parse, size
 from src.strategies import point_key, propose, stable_seed
 from src.values import Evaluation, score
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
+GRID_LIMIT = 100_000  # points that are enumerated
 CRASHES = 2  # of a probe or an evaluation, before it is left out
 
 
@@ -43,6 +44,9 @@ class Plan:
             raise UserError(f"search.space.{min(fixed)}: must be the same for all trials; set {min(fixed)}=… instead.")
         if config.search.strategy == "grid":
             propose(config.search, plan.dimensions, 0, ())
+            if (points := size(plan.dimensions)) > GRID_LIMIT:
+                words = "use search.strategy=random search.max_trials=100"
+                raise UserError(f"search.space has {points:,.0f} points, too many for a grid: {words}.")
         return plan
 
 

@@ -116,7 +116,7 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
             run(plan, ledger, pool, interrupt, tell)
         pool.close()
         if tracker:
-            finish_tracking(console, ledger, tracker, path)
+            finish_tracking(console, ledger, tracker, path, interrupt)
     finally:
         pool.close()
         if tracker:
@@ -160,18 +160,19 @@ def follow(config: Config, ledger: Ledger, tracker: Tracker | None, screen: Scre
             ledger.save(Dropped(trial.number))
 
 
-def finish_tracking(console: Console, ledger: Ledger, tracker: Tracker, path: Path) -> None:
-    """Wait until MLflow has everything."""
+def finish_tracking(console: Console, ledger: Ledger, tracker: Tracker, path: Path, interrupt: Interrupt) -> None:
+    """Wait until MLflow has everything, or the user asks once more to stop."""
     tracker.finish()
+    asked = interrupt.count
     with console.status("writing the last of it to MLflow …"):
-        while tracker.is_alive():
+        while tracker.is_alive() and interrupt.count == asked:
             for event in tracker.poll():
                 ledger.save(event)
             time.sleep(0.1)
     for event in tracker.poll():
         ledger.save(event)
     if not tracker.done:
-        reason = tracker.trouble or f"its process ended; {path.name}/sweep.log says why"
+        reason = tracker.trouble or f"it was stopped, or its process ended ({path.name}/sweep.log says why)"
         console.print(
             f"[yellow]MLflow is not complete: {reason}. To complete it: python -m src.sync {path.name}[/yellow]"
         )

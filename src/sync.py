@@ -14,6 +14,7 @@ from src.config import UserError, run_reading
 from src.folder import find, hold
 from src.ledger import Ledger
 from src.report import new_console
+from src.runner import catch_signals
 from src.schema import Config
 from src.sweep import finish_tracking
 from src.tracking import Tracker
@@ -37,7 +38,8 @@ def main(
         ledger = Ledger.open(found.path, found.objective)
         tracker = Tracker(config, found.path, found.path / "sweep.log")
         try:
-            finish_tracking(new_console(), ledger, tracker, found.path)
+            with catch_signals() as interrupt:
+                finish_tracking(new_console(), ledger, tracker, found.path, interrupt)
         finally:
             tracker.close()
             ledger.close()

@@ -135,7 +135,8 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
 def set_up_mlflow(config: Config) -> Any:
     """MLflow's client for the configured store, created if there is none."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the tracker itself tries again
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import mlflow
@@ -268,8 +269,12 @@ class View:
             self.runs[trial.number] = self.create_run(rows, trial)
         run = self.runs[trial.number]
         self.push_epochs(run, trial, rows)
-        for key, value in {"state": state, "reason": trial.reason, "training.epochs": len(trial.epochs)}.items():
+        amounts = flatten(rows.invocations[-1].amounts)
+        for key, value in {"state": state, "reason": trial.reason, **amounts}.items():
             self.client.set_tag(run, key, str(value))
+        if failures := [f for f in rows.failures if (f.work, f.subject) == ("train", trial.number)]:
+            text = "\n".join(f"{failure.message}\n{failure.traceback}" for failure in failures)
+            self.client.log_text(run, text, "failures.txt")
         if state == "finished":
             self.show_finished(run, rows, trial, kept)
         if state in ("running", "waiting"):

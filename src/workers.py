@@ -147,7 +147,9 @@ def count_workers(config: Config) -> int:
         return config.workers.count
     if gpus := count_gpus():
         return gpus
-    cores = len(os.sched_getaffinity(0)) // config.training.threads
+    cores = (
+        len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    ) // config.training.threads
     memory = int(psutil.virtual_memory().available / 1e9 / config.workers.memory)
     return max(1, min(cores, memory))
 

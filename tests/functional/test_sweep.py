@@ -57,7 +57,7 @@ def test_preview_stores_nothing(home: Home) -> None:
     space += ["search.space.architecture.blocks.choice=[2]", "search.space.architecture.pool.choice=[2]"]
     result = run([sys.executable, "-m", "src.sweep", *space, "~search.space.architecture.dense_layers", "preview=true"])
     assert result.returncode == 0, result.stdout
-    assert "8 points: 2 to train, 4 infeasible, 2 duplicate" in result.stdout
+    assert "8 points: 2 to train, 2 infeasible, 4 duplicate" in result.stdout
     assert "block2_conv2: a 5×5 valid convolution on 4×4" in result.stdout
     assert "about" in result.stdout
     assert not list(home.root.iterdir())

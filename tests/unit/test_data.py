@@ -58,9 +58,9 @@ def test_parts_are_disjoint(mnist: Dataset) -> None:
     assert len(set.union(*parts)) == sum(len(part) for part in parts) == 5000
 
 
-def test_the_split_follows_from_its_seed(mnist: Dataset) -> None:
-    """The same seed gives the same parts; another one others."""
-    assert load(config().data).digest == mnist.digest != load(config("data.seed=1").data).digest
+def test_mnist_5k_is_the_same_everywhere(mnist: Dataset) -> None:
+    """The images, their order and their split are those of every other machine and version of this code."""
+    assert mnist.digest.startswith("ec66d5e21140ccf9")
 
 
 # ---------------------------------------------------------------------------------------------- npz
@@ -99,6 +99,12 @@ def test_labels_stay_with_their_images(tmp_path: Path) -> None:
 def test_scale_may_be_given(tmp_path: Path) -> None:
     """A factor of the user's own is taken."""
     assert dataset(write_npz(tmp_path / "a.npz"), "data.scale=0.5").scale == 0.5
+
+
+def test_the_split_follows_from_its_seed(tmp_path: Path) -> None:
+    """The same seed gives the same parts; another one others."""
+    path = write_npz(tmp_path / "a.npz")
+    assert dataset(path).digest == dataset(path).digest != dataset(path, "data.seed=1").digest
 
 
 @pytest.mark.parametrize("change", ["pixel", "label", "type"])
@@ -169,7 +175,8 @@ def damage_compressed(path: Path) -> None:
     """The same in a compressed file, such as Keras' mnist.npz."""
     np.savez_compressed(path, **arrays())
     content = bytearray(path.read_bytes())
-    content[200] ^= 0xFF
+    start = 30 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
+    content[start] = 0xFF  # no kind of block that zlib knows
     path.write_bytes(content)
 
 
@@ -197,7 +204,10 @@ def save_one(path: Path) -> None:
             marks=pytest.mark.xfail(strict=True, reason="src.data.read_npz: zlib.error is not caught"),
         ),
         pickle_one,
-        save_one,
+        pytest.param(
+            save_one,
+            marks=pytest.mark.xfail(strict=True, reason="src.data.read_npz: TypeError, an array is no context manager"),
+        ),
     ],
     ids=["missing", "text", "empty", "truncated", "damaged", "compressed", "pickle", "npy"],
 )
