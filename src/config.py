@@ -38,6 +38,7 @@ def compose_and_run(task: Callable[[Config], int]) -> None:
     Whatever the user can mend is printed as one message on standard error, without a traceback.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's own printing
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for keras-tuner and Keras' data sets, which import TensorFlow
     codes = []
 
     @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")

@@ -183,7 +183,7 @@ def wants_training(plan: Plan, rows: Rows, trial: Trial, until: int) -> bool:
     """Whether a trial that no worker has should be given to one."""
     if trial.state == "failed":
         last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
-        return last.kind != "nan" and trial.crashes <= plan.config.search.retries
+        return last.kind == "damaged" or (last.kind == "crash" and trial.crashes <= plan.config.search.retries)
     if trial.state == "finished":
         return not trial.reason and len(trial.epochs) < until
     if trial.state == "waiting":

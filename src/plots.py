@@ -42,11 +42,13 @@ def draw_curve(axes: Axes, epochs: Sequence[Epoch], metric: str, best: int) -> N
 
 
 def samples(part: Part, rows: int = 3, columns: int = 8) -> Figure:
-    """The first images with their labels."""
+    """Images from all over a part, which may be sorted by label, with their labels."""
     figure = new_figure(columns * 0.9, rows * 1.05)
-    for index, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
+    chosen = np.unique(np.linspace(0, len(part) - 1, rows * columns).astype(int))
+    for place, axes in enumerate(np.ravel(figure.subplots(rows, columns, squeeze=False))):
         axes.set_axis_off()
-        if index < len(part):
+        if place < len(chosen):
+            index = chosen[place]
             image = part.x[index].astype(float)
             image = (image - image.min()) / max(float(np.ptp(image)), 1e-9)
             axes.imshow(

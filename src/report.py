@@ -74,9 +74,10 @@ def result(console: Console, plan: Plan, rows: Rows, name: str) -> None:
     if not ranked:
         console.print("No trial has finished.")
     else:
-        console.print(leaderboard(rows, LEADERS))
-        if len(rows.trials) > LEADERS:
-            console.print(f"[dim]… {len(rows.trials) - LEADERS} more: python -m src.compare {name}[/dim]")
+        shown = min(LEADERS, len(ranked))
+        console.print(leaderboard(rows, shown))
+        if len(rows.trials) > shown:
+            console.print(f"[dim]… {len(rows.trials) - shown} more: python -m src.compare {name}[/dim]")
         if evaluation := evaluation_of(rows, ranked[0]):
             times = len(rows.evaluations)
             console.print(

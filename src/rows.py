@@ -217,7 +217,7 @@ class Rows:
         if isinstance(work, TrainWork):
             trial = self.trial(work.trial)
             trial.state, trial.reason = "failed", event.message
-            trial.crashes += 1
+            trial.crashes += event.kind == "crash"
             if event.kind == "damaged":  # its state is gone: the trial starts anew, to the same result
                 trial.checkpoint, trial.checkpoint_epoch = None, 0
             return [trial]

@@ -229,7 +229,7 @@ def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
 def print_ways(console: Console, config: Config, path: Path, interrupt: Interrupt) -> None:
     """Where everything is, and what to do next."""
     if interrupt.count:
-        console.print(f"Stopped. To go on: [b]python -m src.sweep {shlex.join(sys.argv[1:])}[/b]".rstrip())
+        console.print(f"Stopped. To go on: [b]python -m src.sweep {shlex.join(sys.argv[1:])}[/b]", soft_wrap=True)
         return
     console.print(f"[dim]all trials:  [/dim] python -m src.compare {path.name}")
     if config.tracking.name == "mlflow":

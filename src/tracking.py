@@ -8,7 +8,6 @@ the ledger.
 import hashlib
 import io
 import os
-import signal
 import tempfile
 import time
 import traceback
@@ -32,7 +31,7 @@ from src.plan import evaluation_of, ranking
 from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
 from src.space import title
-from src.workers import SPAWN, die_with_parent, redirect_output
+from src.workers import die_with_parent, redirect_output, start_process
 
 PAUSE = 1.0  # seconds between two looks at the ledger
 FINISH = "finish"  # from the coordinator: nothing more will come
@@ -60,10 +59,7 @@ class Tracker:
     """The process that keeps MLflow up to date, seen from the coordinator."""
 
     def __init__(self, config: Config, folder: Path, log: Path) -> None:
-        self.pipe, theirs = SPAWN.Pipe()
-        self.process = SPAWN.Process(target=main, args=(theirs, config, folder, log), name="tracker", daemon=True)
-        self.process.start()
-        theirs.close()
+        self.process, self.pipe = start_process(main, "tracker", config, folder, log)
         self.trouble = ""
         self.done = False
 
@@ -100,8 +96,6 @@ class Tracker:
 def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
     """Reconcile until told to finish, or until the coordinator is gone."""
     redirect_output(log)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent()
     os.nice(19)  # training first
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -138,7 +132,6 @@ def set_up_mlflow(config: Config) -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the tracker itself tries again
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import mlflow
 
     assert isinstance(config.tracking, Mlflow)
@@ -268,10 +261,8 @@ class View:
         if trial.number not in self.runs:
             self.runs[trial.number] = self.create_run(rows, trial)
         run = self.runs[trial.number]
-        self.push_epochs(run, trial, rows)
-        amounts = flatten(rows.invocations[-1].amounts)
-        for key, value in {"state": state, "reason": trial.reason, **amounts}.items():
-            self.client.set_tag(run, key, str(value))
+        tags = {"state": state, "reason": trial.reason, **flatten(rows.invocations[-1].amounts)}
+        self.push_epochs(run, trial, tags)
         if failures := [f for f in rows.failures if (f.work, f.subject) == ("train", trial.number)]:
             text = "\n".join(f"{failure.message}\n{failure.traceback}" for failure in failures)
             self.client.log_text(run, text, "failures.txt")
@@ -283,27 +274,33 @@ class View:
             ended = trial.epochs[-1].ended if trial.epochs else time.time()
             self.client.set_terminated(run, status=ACTIVE[state], end_time=int(ended * 1000))
 
-    def push_epochs(self, run: str, trial: Trial, rows: Rows) -> None:
-        """Metrics with the ledger's times, so that MLflow keeps one copy of a point pushed twice."""
+    def push_epochs(self, run: str, trial: Trial, tags: dict[str, Any]) -> None:
+        """Epochs' metrics with the ledger's times, so that MLflow keeps one copy of a point pushed twice."""
+        from mlflow.entities import RunTag
+
         new = trial.epochs[self.pushed.get(trial.number, 0) :]
         metrics = [
             point
             for epoch in new
-            for point in epoch_metrics(epoch.metrics | {"seconds": epoch.seconds}, epoch.ended, epoch.number)
+            for point in epoch_metrics({**epoch.metrics, "seconds": epoch.seconds}, epoch.ended, epoch.number)
         ]
-        if new and trial.best_epoch:
-            best = trial.epochs[trial.best_epoch - 1]
-            values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
-            values |= {"best/epoch": float(best.number), "best/parameters": float(rows.point(trial.point).parameters)}
-            metrics += epoch_metrics(values, best.ended, best.number)
-        for start in range(0, len(metrics), 900):
-            self.client.log_batch(run, metrics=metrics[start : start + 900])
+        self.client.log_batch(run, tags=[RunTag(key, str(value)) for key, value in tags.items()])
+        self.log_metrics(run, metrics)
         self.pushed[trial.number] = len(trial.epochs)
 
+    def log_metrics(self, run: str, metrics: list[Any]) -> None:
+        """Any number of points; MLflow takes 1,000 at a time."""
+        for start in range(0, len(metrics), 1000):
+            self.client.log_batch(run, metrics=metrics[start : start + 1000])
+
     def show_finished(self, run: str, rows: Rows, trial: Trial, kept: bool) -> None:
-        """Curves, model, checkpoint and weight dumps of a finished trial."""
+        """Values of the best epoch, curves, model, checkpoint and weight dumps of a finished trial."""
         from src import plots
 
+        best = trial.epochs[trial.best_epoch - 1]
+        values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
+        values |= {"best/epoch": float(best.number), "parameters": float(rows.point(trial.point).parameters)}
+        self.client.log_batch(run, metrics=epoch_metrics(values, best.ended, 0))  # one value each: drawn as bars
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             if self.options.curves:
@@ -396,8 +393,7 @@ class View:
             values = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
             metrics += epoch_metrics(values, evaluation.ended, 0)
             self.client.log_batch(self.runs[best.number], metrics=epoch_metrics(values, evaluation.ended, 0))
-        for start in range(0, len(metrics), 900):
-            self.client.log_batch(self.parent, metrics=metrics[start : start + 900])
+        self.log_metrics(self.parent, metrics)
         if finishing:
             self.close_parent(rows, best)
         self.parent_shown = revision

@@ -44,10 +44,11 @@ def links(database: Path, port: int) -> list[tuple[str, str]]:
 
 
 def chart_link(port: int, experiment: int, parent: str) -> str:
-    """The trials of one sweep, as charts."""
+    """The trials of one sweep, as charts, the best first (sorted by time, MLflow would fold them under their parent)."""
     search = quote(f"tags.`mlflow.parentRunId` = '{parent}'")
+    order = quote("metrics.`best/val_accuracy`", safe="")
     page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs"
-    return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&searchFilter={search}"
+    return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&orderByKey={order}&orderByAsc=false&searchFilter={search}"
 
 
 def serve(database: Path, mlruns: Path, port: int) -> None:

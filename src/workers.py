@@ -68,12 +68,8 @@ class Pool:
 
     def start(self, number: int) -> Worker:
         """A new process, on its way to being ready."""
-        ours, theirs = SPAWN.Pipe()
-        arguments = (theirs, self.config, self.folder, self.log, number)
-        process = SPAWN.Process(target=main, args=arguments, name=f"worker-{number}", daemon=True)
-        process.start()
-        theirs.close()
-        return Worker(number, process, ours)
+        process, pipe = start_process(main, f"worker-{number}", self.config, self.folder, self.log, number)
+        return Worker(number, process, pipe)
 
     def busy(self) -> list[Work]:
         """The work under way."""
@@ -141,6 +137,22 @@ class Pool:
         self.workers = []
 
 
+def start_process(target: Callable[..., None], name: str, *arguments: Any) -> tuple[BaseProcess, Connection]:
+    """A process that runs `target(pipe, *arguments)`, and our end of its pipe.
+
+    It is born deaf to Ctrl-C, which a terminal sends to everyone: the coordinator decides.
+    """
+    ours, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=target, args=(theirs, *arguments), name=name, daemon=True)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    theirs.close()
+    return process, ours
+
+
 def count_workers(config: Config) -> int:
     """As configured, or as many as cores and memory allow; one a GPU where there are any."""
     if config.workers.count != "auto":
@@ -175,8 +187,6 @@ def describe_death(code: int | None) -> str:
 def main(pipe: Connection, config: Config, folder: Path, log: Path, number: int) -> None:
     """A worker's life: import, load the data, then work until the pipe closes."""
     redirect_output(log)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the coordinator decides
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     die_with_parent()
     set_up_tensorflow(config, number)
     from src.data import load
@@ -330,7 +340,7 @@ def die_with_parent() -> None:
 
 def set_up_tensorflow(config: Config, number: int) -> None:
     """Threads, GPU and determinism, before anything is computed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if count_gpus():
         os.environ["CUDA_VISIBLE_DEVICES"] = str((number - 1) % count_gpus())

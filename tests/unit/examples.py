@@ -16,6 +16,7 @@ from src.plan import Plan, new_points, new_trials
 from src.rows import Rows
 from src.schema import Config
 from src.values import Epoch, File
+from src.workers import set_up_tensorflow
 
 SPACE: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}  # 4 points
 
@@ -66,6 +67,14 @@ def write_npz(path: Path, **changed: Any) -> Path:
 def dataset(path: Path, *overrides: str) -> Dataset:
     """The data of a file, as a sweep loads it."""
     return load(config("data=npz", f"data.path={path}", *overrides).data)
+
+
+# --------------------------------------------------------------------------------------- TensorFlow
+
+
+def use_one_thread() -> None:
+    """Set up TensorFlow as a worker does; call this in each module that computes with it."""
+    set_up_tensorflow(config(), 1)
 
 
 # --------------------------------------------------------------------------------------------- rows

@@ -1,0 +1,47 @@
+"""The table of trials."""
+
+from src.analysis import left_out, trial_table
+from src.messages import Started, Tracked
+from src.plan import Plan
+from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
+
+
+def test_trial_table() -> None:
+    """The best first, those without a result last; the best epoch's metrics; parameters and time."""
+    rows = checked_rows(Plan.of(config(space=SPACE)))
+    finish(rows, 3, epoch(1, 0.5, seconds=1.234), epoch(2, 0.8, 0.7), epoch(3, 0.6))
+    finish(rows, 2, epoch(1, 0.4), reason="early stopping")
+    rows.apply(Tracked(3, "abc"), 0)
+    rows.apply(Started(1, 1), 0)
+    table = trial_table(rows)
+    assert [(row["trial"], row["state"]) for row in table] == [
+        (3, "finished"),
+        (2, "finished"),
+        (1, "running"),
+        (4, "waiting"),
+    ]
+    assert table[0] == {
+        "trial": 3,
+        "repeat": 0,
+        "state": "finished",
+        "reason": "",
+        "architecture.kernel": 5,
+        "architecture.pool": 1,
+        "val_accuracy": 0.8,
+        "val_loss": 0.7,
+        "best_epoch": 2,
+        "epochs": 3,
+        "seconds": 5.23,
+        "parameters": 300,
+        "run_id": "abc",
+    }
+    assert all(list(row) == list(table[0]) for row in table)
+    assert (table[1]["reason"], table[2]["val_accuracy"], table[3]["best_epoch"]) == ("early stopping", None, None)
+
+
+def test_left_out() -> None:
+    """Points that do not train, by the reason why."""
+    space = {"architecture": {"filters": {"choice": [32, [32, 32], [1, 2, 3], [32, 32], [4, 5, 6]]}}}
+    reasons = left_out(checked_rows(Plan.of(config(space=space))))
+    assert list(reasons.values()) == [[2, 4], [3, 5]]
+    assert [reason.partition(":")[0] for reason in reasons] == ["duplicate", "infeasible"]

@@ -1,0 +1,116 @@
+"""Time and disk: exact where what was measured lies on a line."""
+
+from pathlib import Path
+
+import pytest
+
+from src.estimate import bytes_needed, free_bytes, measure, seconds_left, show_bytes, show_seconds
+from src.messages import Failed, TrainWork
+from src.plan import Plan
+from src.rows import Invocation, Rows
+from src.values import Probe
+from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
+
+IMAGES = 100
+BASE, SLOPE, PREPARE = 1e-3, 2e-6, 5.0
+
+
+def plan_of(*overrides: str) -> Plan:
+    """Four points of three epochs; point n has 100 * n parameters and 1000 * n operations."""
+    return Plan.of(config("training.epochs=3", *overrides, space=SPACE))
+
+
+def probed_rows(plan: Plan) -> Rows:
+    """Three points were probed, and all took exactly what the line says."""
+    rows = checked_rows(plan)
+    for number in (1, 2, 4):
+        operations = rows.point(number).operations
+        rows.apply(Probe(number, operations, PREPARE, BASE + SLOPE * operations), 0)
+    return rows
+
+
+def cost(number: int, epochs: int) -> float:
+    """Seconds of a trial."""
+    return PREPARE + epochs * IMAGES * (BASE + SLOPE * 1000 * number)
+
+
+def test_a_line_is_found_exactly() -> None:
+    """Base, slope and preparation are those of the probes, also with epochs measured beside them."""
+    rows = probed_rows(plan_of())
+    finish(rows, 3, epoch(1, seconds=99), epoch(2, seconds=IMAGES * (BASE + SLOPE * 3000)))  # the last counts
+    speed = measure(rows, IMAGES)
+    assert speed and (speed.base, speed.slope, speed.prepare) == pytest.approx((BASE, SLOPE, PREPARE))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_time_left(workers: int) -> None:
+    """All epochs of all trials, shared among the workers; finished trials cost nothing, others what is missing."""
+    plan = plan_of()
+    rows = probed_rows(plan)
+    assert seconds_left(plan, rows, IMAGES, workers) == pytest.approx(sum(cost(n, 3) for n in range(1, 5)) / workers)
+    finish(rows, 1, *(epoch(n, seconds=IMAGES * (BASE + SLOPE * 1000)) for n in (1, 2, 3)))
+    finish(rows, 2, epoch(1, seconds=IMAGES * (BASE + SLOPE * 2000)), reason="early stopping")
+    rows.trial(3).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 3000)))
+    assert seconds_left(plan, rows, IMAGES, workers) == pytest.approx((cost(3, 2) + cost(4, 3)) / workers)
+
+
+def test_failed_trials_cost_nothing() -> None:
+    """A trial that failed is not counted."""
+    plan = plan_of("search.max_trials=2")
+    rows = probed_rows(plan_of())
+    del rows.trials[2:]
+    work = TrainWork(1, 1, {}, 1, "val_accuracy", 3, None, ())
+    rows.apply(Failed(work, "nan", "the loss is nan"), 0)
+    assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(cost(2, 3))
+
+
+def test_nothing_measured() -> None:
+    """Without a measurement there is no estimate."""
+    plan = plan_of()
+    assert seconds_left(plan, checked_rows(plan), IMAGES, 1) is None
+
+
+def test_never_longer_than_allowed() -> None:
+    """With max_seconds no more than what is left of them."""
+    plan = plan_of("search.max_seconds=10")
+    rows = probed_rows(plan)
+    assert seconds_left(plan, rows, IMAGES, 1) == 10
+    rows.invocations.append(Invocation(1, 0, 7, "here", 1, {}, {}))
+    assert seconds_left(plan, rows, IMAGES, 1) == 3
+
+
+def test_disk() -> None:
+    """Each trial's state and weights; in MLflow a copy for each kind of file; less if less is kept."""
+    plan = plan_of("tracking=none")
+    rows = probed_rows(plan)
+    each = [12 * 100 * n + 2 * 4 * 100 * n for n in range(1, 5)]  # state_bytes, and two copies of the weights
+    assert bytes_needed(plan, rows) == (sum(each), 0)
+    finish(rows, 1, epoch(1))
+    assert bytes_needed(plan, rows) == (sum(each[1:]), 0)
+    weights = [4 * 100 * n for n in (2, 3, 4)]
+    bare = ["tracking.weights_txt=false", "tracking.model=false"]
+    copies = bytes_needed(plan_of(*bare), rows)[1] - bytes_needed(plan_of(*bare, "tracking.keep=0"), rows)[1]
+    assert copies == 2 * sum(weights)
+    assert bytes_needed(plan_of("tracking=none", "checkpoints.keep=0"), rows)[0] == sum(each[2:])  # two under way
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (0.2, "1 s"), (89, "89 s"), (90, "2 min"), (119 * 60, "119 min"), (200 * 60, "3 h 20 min")],
+)
+def test_show_seconds(seconds: float, words: str) -> None:
+    """Seconds, minutes or hours, rounded up."""
+    assert show_seconds(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 MB"), (1, "1 MB"), (12_000_000, "12 MB"), (3_400_000_000, "3.4 GB"), (1e9, "1.0 GB")]
+)
+def test_show_bytes(count: float, words: str) -> None:
+    """Megabytes rounded up, or gigabytes."""
+    assert show_bytes(count) == words
+
+
+def test_free_bytes_of_a_folder_to_come(tmp_path: Path) -> None:
+    """A folder that does not exist yet has the space of the one it will be in."""
+    assert free_bytes(tmp_path / "a" / "b") > 0

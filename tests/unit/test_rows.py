@@ -1,0 +1,112 @@
+"""What each event changes in the rows."""
+
+from typing import Any
+
+import pytest
+
+from src.messages import CheckWork, Dropped, EpochEnded, Failed, Started, Stopped, Tracked, TrainWork
+from src.plan import Plan
+from src.rows import Invocation, Rows
+from tests.unit.examples import SPACE, checked_rows, config, epoch, file, finish
+
+
+def rows_of_a_grid() -> Rows:
+    """Four points, four trials."""
+    return checked_rows(Plan.of(config(space=SPACE)))
+
+
+def training(trial: int) -> TrainWork:
+    """A trial under way."""
+    return TrainWork(trial, 1, {}, 1, "val_accuracy", 2, None, ())
+
+
+def test_epochs_are_counted_once() -> None:
+    """An epoch that comes again after a kill replaces itself; those after it stay."""
+    rows = rows_of_a_grid()
+    for one in (epoch(1, 0.1), epoch(2, 0.2), epoch(3, 0.3), epoch(2, 0.2, seconds=9.0)):
+        rows.apply(EpochEnded(1, one, None), 0)
+    assert [(one.number, one.seconds) for one in rows.trial(1).epochs] == [(1, 2.0), (2, 9.0), (3, 2.0)]
+
+
+@pytest.mark.parametrize(("objective", "best"), [("val_accuracy", 2), ("val_loss", 3)])
+def test_the_best_epoch(objective: str, best: int) -> None:
+    """The first of the best by the objective, ties by the other."""
+    rows = checked_rows(Plan.of(config(f"search.objective={objective}", space=SPACE)))
+    results = [(0.5, 0.9), (0.7, 0.8), (0.6, 0.7), (0.7, 0.8)]
+    for number, result in enumerate(results, 1):
+        rows.apply(EpochEnded(1, epoch(number, *result), None), 0)
+    trial = rows.trial(1)
+    assert (trial.best_epoch, trial.objective) == (best, results[best - 1][objective == "val_loss"])
+
+
+def test_a_checkpoint_stays_until_the_next() -> None:
+    """An epoch without a checkpoint leaves the one before in place."""
+    rows = rows_of_a_grid()
+    rows.apply(EpochEnded(1, epoch(1), file("1-1")), 0)
+    rows.apply(EpochEnded(1, epoch(2), None), 0)
+    assert (rows.trial(1).checkpoint, rows.trial(1).checkpoint_epoch) == (file("1-1"), 1)
+
+
+def test_states_of_a_trial() -> None:
+    """Waiting, running, interrupted, failed, finished, as the events say."""
+    rows = rows_of_a_grid()
+    trial = rows.trial(1)
+    states = [trial.state]
+    events: list[Any] = [
+        Started(1, 1),
+        Stopped(1),
+        Started(1, 2),
+        Failed(training(1), "crash", "its end"),
+        Started(1, 3),
+    ]
+    for event in events:
+        rows.apply(event, 0)
+        states.append(trial.state)
+    finish(rows, 1, epoch(1), reason="early stopping")
+    states.append(trial.state)
+    assert states == ["waiting", "running", "interrupted", "running", "failed", "running", "finished"]
+    assert (trial.crashes, trial.reason, trial.weights) == (1, "early stopping", file("1-best"))
+    rows.apply(Tracked(1, "run"), 0)
+    rows.apply(Dropped(1), 0)
+    assert (trial.run_id, trial.checkpoint, trial.checkpoint_epoch, trial.weights) == ("run", None, 0, None)
+
+
+def test_a_check_that_ends_its_worker() -> None:
+    """A point whose check ends the worker twice cannot be built; once may be chance."""
+    rows = Rows("val_accuracy", points=checked_rows(Plan.of(config(space=SPACE))).points)
+    rows.points[0].state = "unchecked"
+    death = Failed(CheckWork(1, {}), "crash", "out of memory")
+    rows.apply(death, 0)
+    assert rows.point(1).state == "unchecked"
+    rows.apply(death, 0)
+    assert rows.point(1).state == "infeasible" and "out of memory" in rows.point(1).reason
+    assert [failure.number for failure in rows.failures] == [1, 2]
+
+
+@pytest.mark.parametrize("event", [Started(1, 1), Stopped(1), EpochEnded(1, epoch(1), None), Dropped(1)])
+def test_only_the_trial_of_an_event_changes(event: Any) -> None:
+    """An event about one trial leaves the others, and returns what is to be written."""
+    rows = rows_of_a_grid()
+    before = repr(rows.trials[1:])
+    changed = rows.apply(event, 0)
+    assert repr(rows.trials[1:]) == before and rows.trial(1) in changed
+
+
+def test_time_of_an_invocation() -> None:
+    """An invocation lasts until its last event, even if the clock is set back."""
+    rows = rows_of_a_grid()
+    rows.apply(Invocation(1, 100, 100, "here", 1, {}, {}), 100)
+    changed = rows.apply(Started(1, 1), 130)
+    assert rows.seconds() == 30 and rows.invocations[0] in changed
+    rows.apply(Stopped(1), 90)
+    assert rows.seconds() == 0
+
+
+@pytest.mark.xfail(strict=True, reason="src.rows.apply: a new invocation extends the one before to its own start")
+def test_the_time_between_invocations_does_not_count() -> None:
+    """Two invocations of 30 s with a day between them are a minute (of max_seconds)."""
+    rows = rows_of_a_grid()
+    for start in (100, 100_000):
+        rows.apply(Invocation(len(rows.invocations) + 1, start, start, "here", 1, {}, {}), start)
+        rows.apply(Started(1, 1), start + 30)
+    assert rows.seconds() == 60

@@ -1,0 +1,165 @@
+"""Training follows from its arguments alone: put down and taken up, it gives the same bits."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.data import Dataset
+from src.ledger import Arrays, read_arrays, write_arrays
+from src.messages import TrainWork
+from src.model import build
+from src.training import NanError, Progress, compile_evaluation, images_of, load_weights, time_steps, train
+from src.values import Epoch, best_epoch
+from tests.unit.examples import arrays, dataset, trial_keys, use_one_thread, write_npz
+
+use_one_thread()
+DNN = ("architecture=dnn", "architecture.units=[8]", "training.batch_size=16")
+CNN = (
+    *("architecture.blocks=1", "architecture.filters=4", "architecture.dense_units=8", "training.batch_size=16"),
+    *("architecture.batch_norm=true", "architecture.block_dropout=0.3", "architecture.dense_dropout=0.3"),
+)
+
+REDUCING = ("training.reduce_lr.patience=1", "training.reduce_lr.min_delta=100")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """60 images of noise with labels of chance: training overfits, so that the best epoch is not the last."""
+    labels = np.random.default_rng(1).permutation(np.arange(60) % 3)
+    return dataset(write_npz(tmp_path_factory.mktemp("data") / "noise.npz", y_train=labels))
+
+
+def work_of(*overrides: str, until: int, seen: tuple[Epoch, ...] = (), seed: int = 7) -> TrainWork:
+    """Work as the plan gives it."""
+    return TrainWork(1, 1, trial_keys(*overrides), seed, "val_loss", until, None, seen)
+
+
+def follow(work: TrainWork, data: Dataset, state: Arrays | None = None) -> tuple[list[Progress], Arrays]:
+    """All epochs of some work, and the state after the last."""
+    steps = []
+    for progress in train(work, data, state):
+        steps.append(progress)
+        last = progress.state()
+    return steps, last
+
+
+def metrics(steps: list[Progress]) -> list[dict[str, float]]:
+    """What was measured in each epoch."""
+    return [progress.epoch.metrics for progress in steps]
+
+
+def bits(state: Arrays) -> dict[str, Any]:
+    """Arrays, to be compared to the last bit."""
+    return {name: (array.dtype, array.shape, array.tobytes()) for name, array in state.items()}
+
+
+# ---------------------------------------------------------------------------------------- exactness
+
+
+@pytest.mark.parametrize(
+    ("overrides", "first_epochs"),
+    [
+        ((*CNN, "optimizer=adamw", "schedule=cosine", "schedule.warmup_epochs=1"), 4),
+        (
+            (*CNN, "optimizer=sgd", "optimizer.momentum=0.9", *REDUCING),
+            2,
+        ),
+    ],
+    ids=["cosine", "extended"],
+)
+def test_resumed_is_uninterrupted(data: Dataset, tmp_path: Path, overrides: tuple[str, ...], first_epochs: int) -> None:
+    """Two epochs, saved to a file, read by a new model and gone on with: the same metrics, state and best weights.
+
+    (Dropout, batch normalisation, schedules; the second also has first been asked for two epochs, then for four.)
+    """
+    whole, state = follow(work_of(*overrides, "training.epochs=4", until=4), data)
+    begun, half = follow(work_of(*overrides, f"training.epochs={first_epochs}", until=2), data)
+    saved = write_arrays(tmp_path, "half.npz", half)
+    seen = tuple(progress.epoch for progress in begun)
+    rest, resumed = follow(
+        work_of(*overrides, "training.epochs=4", until=4, seen=seen), data, read_arrays(tmp_path, saved)
+    )
+    assert [progress.epoch.number for progress in rest] == [3, 4]
+    assert metrics(begun) + metrics(rest) == metrics(whole)
+    assert bits(resumed) == bits(state) and bits(rest[-1].best_weights()) == bits(whole[-1].best_weights())
+
+
+def test_the_seed_decides(data: Dataset) -> None:
+    """Another seed gives another result, from other weights and another order of images."""
+    results = [metrics(follow(work_of(*DNN, until=1, seed=seed), data)[0]) for seed in (1, 1, 2)]
+    assert results[0] == results[1] != results[2]
+
+
+def test_what_was_finished_says_so_again(data: Dataset) -> None:
+    """Work that has already seen its last epoch yields it once more, without training."""
+    steps, state = follow(work_of(*DNN, until=2), data)
+    seen = tuple(progress.epoch for progress in steps)
+    again, after = follow(work_of(*DNN, until=2, seen=seen), data, state)
+    assert [progress.epoch for progress in again] == [seen[-1]]
+    assert bits(after) == bits(state)
+
+
+# ------------------------------------------------------------------------------------- best, stopped
+
+
+def test_best_weights_are_those_of_the_best_epoch(data: Dataset) -> None:
+    """Put into a new model, the best weights have the best epoch's validation loss, not the last one's."""
+    overrides = (*DNN, "optimizer.learning_rate=0.05")
+    steps, _ = follow(work_of(*overrides, until=8), data)
+    best = best_epoch([progress.epoch for progress in steps], "val_loss")
+    assert best.number < 8
+    model = build(trial_keys(*overrides), images_of(data), 99, 1)
+    load_weights(model, steps[-1].best_weights())
+    evaluated = compile_evaluation(model, data.validation, 16)(0)
+    assert evaluated["loss"] == best.metrics["val_loss"] != steps[-1].epoch.metrics["val_loss"]
+
+
+def test_early_stopping(data: Dataset) -> None:
+    """Training ends after `patience` epochs without a validation loss better by `min_delta`, and says so."""
+    stopping = ("training.early_stopping.patience=2", "training.early_stopping.min_delta=100")
+    steps, _ = follow(work_of(*DNN, *stopping, until=9), data)
+    assert [bool(progress.stop) for progress in steps] == [False, False, True]
+    assert "early stopping" in steps[-1].stop and "2 epochs" in steps[-1].stop
+
+
+def test_reduce_lr(data: Dataset) -> None:
+    """The learning rate falls by `factor` for each `patience` epochs without a better loss, not below `min_lr`."""
+    rule = ("patience=1", "min_delta=100", "factor=0.5", "min_lr=0.003")
+    overrides = (*DNN, "optimizer.learning_rate=0.01", *(f"training.reduce_lr.{key}" for key in rule))
+    steps, _ = follow(work_of(*overrides, until=5), data)
+    assert [m["learning_rate"] for m in metrics(steps)] == pytest.approx([0.01, 0.01, 0.005, 0.003, 0.003])
+
+
+def test_a_loss_that_is_no_number(data: Dataset) -> None:
+    """It ends the trial, with the epoch and a hint."""
+    with pytest.raises(NanError, match=r"epoch 1.*smaller learning rate"):
+        follow(work_of(*DNN, "optimizer=sgd", "optimizer.learning_rate=1e30", until=3), data)
+
+
+# ------------------------------------------------------------------------------------------ learning
+
+
+def test_it_learns(tmp_path: Path) -> None:
+    """Images whose brightness tells their class are told apart; every metric is there, and time has passed."""
+    data = dataset(write_npz(tmp_path / "a.npz", **arrays()))
+    steps, _ = follow(work_of("architecture=dnn", "training.batch_size=4", "activation=tanh", until=20), data)
+    last = steps[-1].epoch
+    assert last.metrics["val_accuracy"] == 1.0 and last.metrics["loss"] < steps[0].epoch.metrics["loss"]
+    assert set(last.metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
+    assert last.seconds > 0 and last.ended > steps[0].epoch.ended
+
+
+def test_every_image_is_trained_on_once(data: Dataset) -> None:
+    """An epoch's loss at a learning rate of nearly nothing is the mean over all images, the last small batch too."""
+    overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.batch_size=13")
+    steps, _ = follow(work_of(*overrides, until=1), data)
+    model = build(trial_keys(*overrides), images_of(data), 7, 1)
+    assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, data.train, 13)(0)["loss"], rel=1e-5)
+
+
+def test_time_steps(data: Dataset) -> None:
+    """A probe measures some time for preparing and for each image."""
+    prepare, per_image = time_steps(trial_keys(*DNN), data, 32)
+    assert prepare > 0 and 0 < per_image < 1
