@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.plan import Plan, target
+from src.plan import Plan, target, unfinished
 from src.rows import Rows
 from src.schema import Mlflow
 
@@ -52,10 +52,8 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
         return None
     until = target(plan, rows)
     total = 0.0
-    for trial in rows.trials:
+    for trial in unfinished(plan, rows):
         epochs = until - len(trial.epochs)
-        if epochs <= 0 or trial.state == "failed" or (trial.state == "finished" and trial.reason):
-            continue
         total += speed.prepare + epochs * train_images * speed.per_image(rows.point(trial.point).operations)
     total /= workers
     limit = plan.config.search.max_seconds
@@ -65,7 +63,7 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
 def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:
     """For the checkpoints and for MLflow, of all trials that are not finished."""
     config = plan.config
-    points = sorted((rows.point(t.point) for t in rows.trials if t.state != "finished"), key=lambda p: -p.parameters)
+    points = sorted((rows.point(trial.point) for trial in unfinished(plan, rows)), key=lambda p: -p.parameters)
     kept = points if config.checkpoints.keep == "all" else points[: config.checkpoints.keep + 2]
     checkpoints = sum(point.state_bytes + 2 * WEIGHT_BYTES * point.parameters for point in kept)
     if not isinstance(config.tracking, Mlflow):

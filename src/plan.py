@@ -245,6 +245,12 @@ def evaluation_of(rows: Rows, trial: Trial) -> Evaluation | None:
     return next((e for e in rows.evaluations if (e.trial, e.epoch) == (trial.number, trial.best_epoch)), None)
 
 
+def unfinished(plan: Plan, rows: Rows) -> list[Trial]:
+    """Trials that are being trained or will be."""
+    until = target(plan, rows)
+    return [trial for trial in rows.trials if trial.state == "running" or wants_training(plan, rows, trial, until)]
+
+
 def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:
     """Trials that will not be tried again by themselves."""
     return [trial for trial in rows.trials if trial.state == "failed" and not wants_training(plan, rows, trial, 0)]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from src.analysis import left_out, trial_table
 from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
-from src.plan import Plan, evaluation_of, failed_for_good, ranking, target
+from src.plan import Plan, evaluation_of, failed_for_good, ranking, target, unfinished
 from src.rows import Rows
 
 LEADERS = 10  # rows of the leaderboard after a sweep
@@ -30,10 +30,9 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
         )
     left = seconds_left(plan, rows, train_images, workers)
     checkpoints, mlflow = bytes_needed(plan, rows)
-    todo = sum(trial.state != "finished" or len(trial.epochs) < target(plan, rows) for trial in rows.trials)
     time = f"about [b]{show_seconds(left)}[/b]" if left is not None else "unknown time"
     console.print(
-        f"{todo} trials up to epoch {target(plan, rows)}, {workers} worker{'s' if workers > 1 else ''}: {time}; "
+        f"{len(unfinished(plan, rows))} trials up to epoch {target(plan, rows)}, {workers} worker{'s' if workers > 1 else ''}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
 

@@ -1,0 +1,47 @@
+"""The loop one writes by hand over the tutorials' grid: build, `Model.fit`, next. For comparison with a sweep.
+
+    python -m benchmarks.loop                                             40 trials of one epoch
+    time python -m src.sweep search=cnn_grid training.epochs=1 name=beside-the-loop
+
+The loop has all threads and Keras' defaults, skips what cannot be built, and stores nothing; the sweep
+does all its work (checks, ledger, checkpoints, MLflow). Prints the loop's seconds, imports included.
+"""
+
+import os
+import time
+
+START = time.perf_counter()
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+
+from benchmarks.fit import configure
+from src.data import load
+from src.model import InfeasibleError, build
+from src.plan import Plan, complete, describe
+from src.rows import Rows
+from src.space import grid_point, parse
+from src.training import images_of
+
+
+def main() -> None:
+    """Train every point of the grid that can be built, for one epoch."""
+    config = configure(["search=cnn_grid", "training.epochs=1"])
+    data, plan, trained = load(config.data), Plan.of(config), 0
+    number = 0
+    while values := grid_point(parse(config.search.space, config.model_dump()), number):
+        number += 1
+        point = describe(plan, number, values)
+        keras.backend.clear_session()
+        try:
+            model = build(complete(plan, Rows("val_accuracy"), point), images_of(data), 1, 1)
+        except InfeasibleError:
+            continue
+        validation = (data.validation.x, data.validation.y)
+        model.fit(data.train.x, data.train.y, batch_size=64, validation_data=validation, verbose=0)
+        trained += 1
+        print(f"{trained} trials, {time.perf_counter() - START:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
