@@ -70,6 +70,9 @@ def report_errors(action: Callable[[], int]) -> int:
         message = explain_missing(error)
     except (HydraException, OmegaConfBaseException) as error:
         message = explain_composition(error)
+    except BrokenPipeError:  # of `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print("Stopped before training began; nothing is lost.", file=sys.stderr)
         return 130
