@@ -6,7 +6,6 @@ the ledger.
 """
 
 import hashlib
-import io
 import os
 import tempfile
 import time
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from src import artifacts, plots
 from src.analysis import trial_table
 from src.config import flatten
 from src.data import Dataset, load
@@ -28,10 +28,10 @@ from src.folder import Sweep, open_sweep
 from src.ledger import Arrays, DamagedError, read_arrays, read_rows
 from src.messages import Tracked
 from src.plan import evaluation_of, ranking
+from src.processes import die_with_parent, redirect_output, start_process
 from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
 from src.space import title
-from src.workers import die_with_parent, redirect_output, start_process
 
 PAUSE = 1.0  # seconds between two looks at the ledger
 FINISH = "finish"  # from the coordinator: nothing more will come
@@ -295,8 +295,6 @@ class View:
 
     def show_finished(self, run: str, rows: Rows, trial: Trial, kept: bool) -> None:
         """Values of the best epoch, curves, model, checkpoint and weight dumps of a finished trial."""
-        from src import plots
-
         best = trial.epochs[trial.best_epoch - 1]
         values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
         values |= {"best/epoch": float(best.number), "parameters": float(rows.point(trial.point).parameters)}
@@ -318,17 +316,8 @@ class View:
 
     def dump(self, run: str, rows: Rows, trial: Trial, weights: Arrays, folder: Path) -> None:
         """The weights of the best epoch in every form asked for."""
-        model = build_model(rows, trial, self.data, weights)
-        buffer = io.StringIO()
-        model.summary(print_fn=lambda line: buffer.write(line + "\n"), line_length=100)
-        (folder / "summary.txt").write_text(buffer.getvalue())
-        if self.options.weights_npz:
-            np.savez(folder / "weights.npz", **weights)  # type: ignore[arg-type]
-        if self.options.weights_txt:
-            write_weights_text(folder / "weights.txt", weights, self.options.weights_txt_values)
-        if self.options.checkpoint:
-            (folder / "checkpoint").mkdir()
-            model.save_weights(folder / "checkpoint" / "best.weights.h5")
+        model = artifacts.build_model(rows, trial, self.data, weights)
+        artifacts.write(folder, model, weights, self.options)
         if self.options.model:
             assert trial.weights
             self.log_model(run, model, trial.weights.sha256)
@@ -400,8 +389,6 @@ class View:
 
     def close_parent(self, rows: Rows, best: Trial | None) -> None:
         """Configuration, table, samples, the winner as a model; then the run is closed."""
-        from src import plots
-
         self.client.log_artifact(self.parent, str(self.sweep.path / "config.yaml"))
         with tempfile.TemporaryDirectory() as scratch:
             self.client.log_artifact(
@@ -415,7 +402,7 @@ class View:
         if best and best.weights and self.options.model:
             with suppress(DamagedError):
                 weights = read_arrays(self.sweep.path, best.weights)
-                self.log_model(self.parent, build_model(rows, best, self.data, weights), best.weights.sha256)
+                self.log_model(self.parent, artifacts.build_model(rows, best, self.data, weights), best.weights.sha256)
         left = any(trial.state in ("waiting", "running", "interrupted") for trial in rows.trials)
         self.client.set_tag(self.parent, "state", "interrupted" if left else "complete")
         for key, value in flatten(rows.invocations[-1].amounts).items():
@@ -466,38 +453,6 @@ def dataset_inputs(data: Dataset) -> list[Any]:
         entity = MlflowDataset(f"{data.label} {context}", data.digest[:32], "local", "{}", profile=profile)
         inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
     return inputs
-
-
-def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any:
-    """A trial's model with the weights of its best epoch."""
-    import keras
-
-    from src.model import build
-    from src.training import images_of, load_weights
-
-    keras.backend.clear_session()
-    configuration = rows.point(trial.point).configuration
-    configuration = {**configuration, "training": {**configuration["training"], "epochs": len(trial.epochs)}}
-    model = build(configuration, images_of(data), trial.seed, 1)
-    load_weights(model, weights)
-    inference = keras.Model(model.inputs, model.outputs, name=model.name)  # without the optimizer's state
-    return inference
-
-
-def write_weights_text(path: Path, weights: Arrays, limit: int) -> None:
-    """Name, shape and all values of every variable; of one with more than `limit` values, its statistics."""
-    with open(path, "w") as file:
-        for name, array in weights.items():
-            file.write(f"{name} {'×'.join(map(str, array.shape)) or 'scalar'} {array.dtype}\n")
-            if array.size > limit:
-                numbers = (array.mean(), array.std(), array.min(), array.max(), np.abs(array).mean())
-                words = ("mean", "std", "min", "max", "mean of absolute values")
-                statistics = ", ".join(f"{word} {number:.9g}" for word, number in zip(words, numbers, strict=True))
-                file.write(f"  {array.size} values: {statistics}\n\n")
-                continue
-            for row in array.reshape(-1, array.shape[-1] if array.ndim > 1 else array.size):
-                file.write("  " + " ".join(f"{value:.9g}" for value in row.tolist()) + "\n")
-            file.write("\n")
 
 
 def delete_artifact(client: Any, run: str, path: str) -> None:

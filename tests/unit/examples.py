@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from src.config import CONF, expand_groups, resolve, validate
 from src.data import Dataset, load
+from src.desk import set_up_tensorflow
 from src.messages import Checked, EpochEnded, Finished, Started
 from src.plan import Plan, new_points, new_trials
 from src.rows import Rows
 from src.schema import Config
 from src.values import Epoch, File
-from src.workers import set_up_tensorflow
 
 SPACE: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}  # 4 points
 
@@ -66,7 +66,9 @@ def write_npz(path: Path, **changed: Any) -> Path:
 
 def dataset(path: Path, *overrides: str) -> Dataset:
     """The data of a file, as a sweep loads it."""
-    return load(config("data=npz", f"data.path={path}", *overrides).data)
+    values = plain("data=npz", "data.path=later.npz", *overrides)
+    values["data"]["path"] = str(path)
+    return load(validate(values).data)
 
 
 # --------------------------------------------------------------------------------------- TensorFlow

@@ -85,7 +85,7 @@ def test_disk() -> None:
     rows = probed_rows(plan)
     each = [12 * 100 * n + 2 * 4 * 100 * n for n in range(1, 5)]  # state_bytes, and two copies of the weights
     assert bytes_needed(plan, rows) == (sum(each), 0)
-    finish(rows, 1, epoch(1))
+    finish(rows, 1, epoch(1), epoch(2), epoch(3))
     assert bytes_needed(plan, rows) == (sum(each[1:]), 0)
     weights = [4 * 100 * n for n in (2, 3, 4)]
     bare = ["tracking.weights_txt=false", "tracking.model=false"]

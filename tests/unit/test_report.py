@@ -107,7 +107,6 @@ def test_overview(plan: Plan) -> None:
     assert "4 trials up to epoch 2, 2 workers: unknown time" in text
 
 
-@pytest.mark.xfail(strict=True, reason="src.report.overview: counts trials that were stopped early or failed for good")
 def test_overview_counts_what_will_train(plan: Plan, rows: Rows) -> None:
     """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
     assert "1 trials up to epoch 2" in printed(lambda console: overview(console, plan, rows, 100, 2))

@@ -152,7 +152,8 @@ def test_configure_a_group_then_its_keys() -> None:
     space = {"activation": {"alpha": {"choice": [0.5]}, "choice": [tanh, elu]}}
     dimensions = parse(space, CONFIGURATION)
     values = {"activation.alpha": 0.5, "activation": "elu"}
-    assert configure(CONFIGURATION, dimensions, values)["activation"] == {"name": "elu", "alpha": 0.5}
+    for order in (dimensions, dimensions[::-1]):
+        assert configure(CONFIGURATION, order, values)["activation"] == {"name": "elu", "alpha": 0.5}
     assert elu == {"name": "elu", "alpha": 1.0}
 
 
