@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from src.analysis import left_out
 from src.config import run_reading
@@ -43,7 +44,7 @@ def main(
     console = new_console()
     console.print(f"sweep [b]{found.name}[/b], {len(rows.trials)} trials of {len(rows.points)} points")
     for reason, numbers in left_out(rows).items():
-        console.print(f"  {reason}  [dim](points {spans(numbers)})[/dim]", soft_wrap=True)
+        console.print(f"  {escape(reason)}  [dim](points {spans(numbers)})[/dim]", soft_wrap=True)
     console.print(leaderboard(rows, None))
     for evaluation in rows.evaluations:
         console.print(f"test: trial {evaluation.trial}, accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}")

@@ -15,7 +15,7 @@ from typing import Any
 import hydra
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -40,12 +40,23 @@ def compose_and_run(task: Callable[[Config], int]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's own printing
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for keras-tuner and Keras' data sets, which import TensorFlow
     codes = []
+    composed = []
 
     @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
     def job(raw: DictConfig) -> None:
+        composed.append(True)
         codes.append(report_errors(lambda: task(validate(resolve(raw)))))
 
-    code = report_errors(lambda: job() or 0)
+    def compose() -> int:
+        try:
+            job()
+        except ValueError as error:  # Hydra's own, where a value stands for a group
+            if composed:
+                raise
+            raise UserError(f"{str(error).splitlines()[0]} (write group=option or key=value)") from error
+        return 0
+
+    code = report_errors(compose)
     # SystemExit inside a job would end a multirun, so the jobs' codes are gathered here.
     if worst := max([code, *codes]):
         sys.exit(worst)
@@ -94,9 +105,11 @@ def expand_groups(plain: dict[str, Any]) -> None:
 
     So a frozen configuration does not change when a file in `conf/` does.
     """
-    space = (plain.get("search") or {}).get("space") or {}
-    for group in [key for key in space if (CONF / key).is_dir()]:
-        entry = space[group]
+    search = plain.get("search")
+    space = search.get("space") if isinstance(search, dict) else None
+    for group, entry in space.items() if isinstance(space, dict) else ():
+        if not (CONF / str(group)).is_dir():
+            continue
         if isinstance(entry, dict) and isinstance(entry.get("choice"), list):
             entry["choice"] = [load_option(group, name) if isinstance(name, str) else name for name in entry["choice"]]
 
@@ -114,7 +127,7 @@ def load_option(group: str, name: str) -> dict[str, Any]:
 def validate(plain: dict[str, Any]) -> Config:
     """The checked configuration. Raises UserError with a line for each thing that is wrong."""
     try:
-        return Config.model_validate(plain)
+        return Config.model_validate(plain).note_written(plain)
     except ValidationError as error:
         raise UserError("\n       ".join(explain_all(error, plain))) from None
 
@@ -132,7 +145,7 @@ def validate_trial(plain: dict[str, Any]) -> dict[str, Any]:
 
 def identity(config: Config, data_digest: str) -> dict[str, Any]:
     """What decides a sweep's results. Two configurations with equal identities are one sweep."""
-    plain = config.model_dump()
+    plain = config.as_written()
     parts: dict[str, Any] = {"data": {**plain["data"], "digest": data_digest}}
     parts |= {key: plain[key] for key in IDENTITY}
     if not depends_on_epochs(config):
@@ -144,8 +157,9 @@ def identity(config: Config, data_digest: str) -> dict[str, Any]:
 
 def depends_on_epochs(config: Config) -> bool:
     """Whether the number of epochs changes what happens within them, so that more is another sweep."""
-    choices = config.search.space.get("schedule", {}).get("choice", [])
-    return "cosine" in {config.schedule.name, *(choice["name"] for choice in choices if isinstance(choice, dict))}
+    entry = config.search.space.get("schedule", {})
+    choices = entry.get("choice", []) if isinstance(entry, dict) else []
+    return "cosine" in {config.schedule.name, *(choice.get("name") for choice in choices if isinstance(choice, dict))}
 
 
 def fingerprint(value: Any) -> str:
@@ -193,6 +207,8 @@ def explain_composition(error: Exception) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)
+    if isinstance(cause, InterpolationResolutionError):
+        return f"{key}: {str(cause).splitlines()[0]}"
     if isinstance(cause, MissingMandatoryValue):
         return f"{key} needs a value: {key}=…"
     if key and isinstance(parent, DictConfig):

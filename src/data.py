@@ -5,6 +5,7 @@ Further sources come through `load`: give `read_source` another branch.
 
 import hashlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,16 +118,17 @@ def read_npz(path: Path) -> tuple[Raw, Raw | None]:
     if not path.is_file():
         raise UserError(f"data.path={path}: there is no such file.")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise UserError(f"{path} holds one array (.npy): save x_train and y_train with np.savez.")
+        opened = np.load(path, allow_pickle=False)
+        if not isinstance(opened, np.lib.npyio.NpzFile):
+            raise UserError(f"{path} holds one array (.npy): save x_train and y_train with np.savez.")
+        with opened as file:
             missing = [key for key in ("x_train", "y_train") if key not in file]
             if missing or ("x_test" in file) != ("y_test" in file):
                 missing = missing or ["x_test" if "y_test" in file else "y_test"]
                 raise UserError(f"{path} has no '{missing[0]}'{suggest(missing[0], file.files)}.")
             test = (file["x_test"], file["y_test"]) if "x_test" in file else None
             return (file["x_train"], file["y_train"]), test
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, MemoryError) as error:
         raise UserError(f"{path} cannot be read as a NumPy .npz file of plain arrays: {error}") from error
 
 

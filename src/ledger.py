@@ -11,7 +11,7 @@ import sqlite3
 import time
 import zipfile
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Self
@@ -80,11 +80,15 @@ class Ledger:
     def in_memory(cls, folder: Path, objective: str) -> Self:
         """A ledger that is stored nowhere, beginning with what the folder's ledger has, if there is one."""
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        if (folder / "ledger.db").is_file():
-            with connect_read_only(folder) as source:
-                source.backup(connection)
-        migrate(connection, folder / "ledger.db")
-        return cls(connection, load_rows(connection, objective), None)
+        path = folder / "ledger.db"
+        try:
+            if path.is_file():
+                with closing(connect_read_only(folder)) as source:
+                    source.backup(connection)
+            migrate(connection, path)
+            return cls(connection, load_rows(connection, objective), None)
+        except sqlite3.DatabaseError as error:
+            raise UserError(explain_damage(path, error)) from error
 
     def save(self, event: Event | Row) -> None:
         """Apply an event to the rows, put what changed on disk, then delete the files it replaced."""
@@ -142,7 +146,8 @@ class Ledger:
 def read_rows(folder: Path, objective: str) -> Rows:
     """The rows of a sweep, whether or not it is running. Raises UserError where its ledger cannot be read."""
     try:
-        with connect_read_only(folder) as connection:
+        with closing(connect_read_only(folder)) as connection:
+            check_version(connection, folder / "ledger.db")
             return load_rows(connection, objective)
     except sqlite3.DatabaseError as error:
         raise UserError(explain_damage(folder / "ledger.db", error)) from error
@@ -155,13 +160,18 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a new or older ledger to today's schema. Raises UserError for one of a later version."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if check_version(connection, path) == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """The schema's version; 0 for an empty file. Raises UserError for a later one than ours."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > SCHEMA_VERSION:
         raise UserError(
             f"{path} was written by a later version of this project (schema {version}): update, or use another name=…."
         )
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    return version
 
 
 def explain_damage(path: Path, error: sqlite3.DatabaseError) -> str:

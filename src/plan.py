@@ -18,6 +18,7 @@ from src.values import Evaluation, score
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
 GRID_LIMIT = 100_000  # points that are enumerated
+DAMAGES = 5  # failures of a trial after which damaged checkpoints are not made again
 CRASHES = 2  # of a probe or an evaluation, before it is left out
 
 
@@ -36,7 +37,7 @@ class Plan:
     @classmethod
     def of(cls, config: Config) -> "Plan":
         """Raises UserError where the space cannot be searched as asked."""
-        plain = config.model_dump()
+        plain = config.as_written()
         plan = cls(config, parse(config.search.space, plain))
         if config.search.strategy == "random" and config.search.max_trials is None:
             raise UserError("search.strategy=random needs search.max_trials, such as search.max_trials=20.")
@@ -91,7 +92,7 @@ def note(plan: Plan, point: Point) -> None:
 
 def describe(plan: Plan, number: int, values: dict[str, Any]) -> Point:
     """A proposal as a row: unchecked, or infeasible by the schema, or a duplicate."""
-    plain = plan.config.model_dump()
+    plain = plan.config.as_written()
     try:
         configuration = validate_trial(configure(plain, plan.dimensions, values))
         del configuration["training"]["epochs"]  # an amount: see `complete`
@@ -183,12 +184,14 @@ def wants_training(plan: Plan, rows: Rows, trial: Trial, until: int) -> bool:
     """Whether a trial that no worker has should be given to one."""
     if trial.state == "failed":
         last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
-        return last.kind == "damaged" or (last.kind == "crash" and trial.crashes <= plan.config.search.retries)
+        if last.kind == "damaged":
+            return rows.crashes["train", trial.number] <= DAMAGES
+        return last.kind == "crash" and trial.crashes <= plan.config.search.retries
     if trial.state == "finished":
         return not trial.reason and len(trial.epochs) < until
     if trial.state == "waiting":
-        limit = plan.config.search.max_seconds
-        return limit is None or rows.seconds() < limit
+        seconds, trials = plan.config.search.max_seconds, plan.config.search.max_trials
+        return (seconds is None or rows.seconds() < seconds) and (trials is None or trial.number <= trials)
     return True
 
 

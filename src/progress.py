@@ -61,7 +61,7 @@ class Screen:
     def say(self, line: str, level: str = "info") -> None:
         """A line on the screen and in the log."""
         getattr(log, level)(line)
-        self.console.print(line, style="yellow" if level == "warning" else "", highlight=False)
+        self.console.print(line, style="yellow" if level == "warning" else "", highlight=False, markup=False)
 
     def say_once(self, line: str) -> None:
         """A warning that is not repeated."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from src.analysis import left_out, trial_table
@@ -26,7 +27,7 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     )
     for reason, numbers in left_out(rows).items():
         console.print(
-            f"  {reason}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
+            f"  {escape(reason)}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
         )
     left = seconds_left(plan, rows, train_images, workers)
     checkpoints, mlflow = bytes_needed(plan, rows)
@@ -63,7 +64,8 @@ def leaderboard(rows: Rows, limit: int | None) -> Table:
         cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
         state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
         best = place == 1 and row["state"] == "finished"
-        table.add_row(*cells, f"{row['parameters']:,}", *([state] if states else []), style="bold" if best else "")
+        cells += [f"{row['parameters']:,}", *([escape(state)] if states else [])]
+        table.add_row(*cells, style="bold" if best else "")
     return table
 
 
@@ -86,7 +88,7 @@ def result(console: Console, plan: Plan, rows: Rows, name: str) -> None:
             )
     failed = failed_for_good(plan, rows)
     for trial in failed:
-        console.print(f"[red]trial {trial.number} failed[/red]: {trial.reason}", highlight=False)
+        console.print(f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False)
     if failed:
         console.print("To run again only what failed, add search.retry_failed=true.")
 
@@ -135,7 +137,7 @@ def show(value: Any) -> str:
         return "–"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value)
+    return escape(str(value))
 
 
 def show_metric(value: float | None) -> str:

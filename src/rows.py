@@ -117,9 +117,10 @@ class Rows:
 
     def apply(self, event: Event | Row, now: float) -> list[Row]:
         """Change the rows as the event says; returns those that changed."""
+        changed = self.changed(event, now)
         if self.invocations:
             self.invocations[-1].ended = max(now, self.invocations[-1].started)
-        return [*self.changed(event, now), *self.invocations[-1:]]
+        return [*changed, *self.invocations[-1:]]
 
     @singledispatchmethod
     def changed(self, event: Any, now: float) -> list[Row]:

@@ -4,6 +4,7 @@ The defaults are not here but in `conf/`. Validation also brings a configuration
 form (one number for all blocks becomes a list), so that equal networks compare equal.
 """
 
+import copy
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,6 +16,7 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -28,7 +30,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 class Strict(BaseModel):
     """A part of the configuration: no unknown keys, no silent conversions, unchangeable."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def spread(value: Any, length: int, key: str, per: str) -> Any:
@@ -395,3 +397,24 @@ class Config(Trial):
     paths: Paths
     checkpoints: Checkpoints
     resume: Resume
+    _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    def note_written(self, plain: dict[str, Any]) -> "Config":
+        """Remember the values that this configuration was validated from."""
+        self._written = copy.deepcopy(plain)
+        return self
+
+    def as_written(self) -> dict[str, Any]:
+        """The configuration with one value where one value was written for all blocks, convolutions or layers.
+
+        A space starts from it: `filters=32` holds for any number of blocks, `filters=[32,32]` for two.
+        """
+        dumped: dict[str, Any] = take_scalars(self.model_dump(), self._written)
+        return dumped
+
+
+def take_scalars(canonical: Any, written: Any) -> Any:
+    """`canonical`, with what is a list there and no list in `written` as it was written."""
+    if isinstance(canonical, dict) and isinstance(written, dict):
+        return {key: take_scalars(value, written.get(key, value)) for key, value in canonical.items()}
+    return written if isinstance(canonical, list) and not isinstance(written, list) else canonical

@@ -65,14 +65,26 @@ def walk(node: Any, configuration: Any, key: str) -> Iterator[Dimension]:
     if kinds:
         yield parse_leaf(key, kinds[0], node, where)
         node = {k: v for k, v in node.items() if k not in kinds}
+        configuration = CHOSEN
     for name, child in node.items():
         path = f"{key}.{name}" if key else str(name)
         if not key and name not in IDENTITY:
             raise UserError(f"search.space.{name}: cannot be searched{suggest(str(name), IDENTITY)}.")
-        inside = configuration.get(name) if isinstance(configuration, dict) else None
-        if isinstance(configuration, dict) and name not in configuration and not kinds:
-            raise UserError(f"search.space.{path}: there is no such key{suggest(str(name), configuration)}.")
-        yield from walk(child, inside, path)
+        yield from walk(child, look_up(configuration, str(name), key, path), path)
+
+
+CHOSEN: Any = object()  # stands for a part of the configuration that a point chooses: its keys are not known yet
+
+
+def look_up(configuration: Any, name: str, key: str, path: str) -> Any:
+    """The part of the configuration under a name. Raises UserError where there is none."""
+    if configuration is CHOSEN:
+        return CHOSEN
+    if not isinstance(configuration, dict):
+        raise UserError(f"search.space.{path}: {key} is {configuration!r}, which has no keys; search {key} itself.")
+    if name not in configuration:
+        raise UserError(f"search.space.{path}: there is no such key{suggest(name, configuration)}.")
+    return configuration[name]
 
 
 def parse_leaf(key: str, kind: str, node: dict[str, Any], where: str) -> Dimension:
@@ -113,14 +125,16 @@ def parse_range(key: str, value: Any, whole: bool, where: str) -> Range:
 def options(dimension: Dimension) -> list[Any]:
     """All values of a dimension, in order. Raises UserError for a range without steps."""
     if isinstance(dimension, Choice):
-        return [label(option) for option in dimension.options]
+        return labels(dimension)
+    if dimension.whole and dimension.step is None:
+        return list(range(int(dimension.low), int(dimension.high) + 1))
     if dimension.step is None:
         raise UserError(
             f"search.space.{dimension.key}: a grid needs a step for a range; "
             "give one, or a choice, or use search.strategy=random with search.max_trials."
         )
     values = [dimension.low]
-    while (value := at_step(dimension, len(values))) <= dimension.high * (1 + 1e-9):
+    while (value := at_step(dimension, len(values))) <= dimension.high + 1e-9 * abs(dimension.high):
         values.append(value)
     return [round(v) for v in values] if dimension.whole else [float(f"{v:.12g}") for v in values]
 
@@ -143,13 +157,21 @@ def grid_point(dimensions: list[Dimension], number: int) -> Values | None:
 
 def size(dimensions: list[Dimension]) -> float:
     """How many points there are; infinite with a continuous range."""
-    continuous = any(isinstance(dimension, Range) and dimension.step is None for dimension in dimensions)
+    continuous = any(isinstance(d, Range) and d.step is None and not d.whole for d in dimensions)
     return math.inf if continuous else math.prod(len(options(dimension)) for dimension in dimensions)
 
 
-def label(option: Any) -> Any:
-    """How a value is written in tables and stored in points: a group by its name."""
-    return option.get("name", json.dumps(option)) if isinstance(option, dict) else option
+def labels(choice: Choice) -> list[Any]:
+    """How values are written in tables and stored in points: a group by its name, if that tells it apart."""
+    names = [option.get("name") for option in choice.options if isinstance(option, dict)]
+    return [label(option, len(set(names)) == len(names)) for option in choice.options]
+
+
+def label(option: Any, by_name: bool) -> Any:
+    """One value's label."""
+    if not isinstance(option, dict):
+        return option
+    return option["name"] if by_name and option.get("name") else json.dumps(option)
 
 
 def configure(configuration: dict[str, Any], dimensions: list[Dimension], values: Values) -> dict[str, Any]:
@@ -158,7 +180,7 @@ def configure(configuration: dict[str, Any], dimensions: list[Dimension], values
     for dimension in sorted(dimensions, key=lambda d: d.key.count(".")):  # a group before its keys
         value = values[dimension.key]
         if isinstance(dimension, Choice):
-            value = copy.deepcopy(next(option for option in dimension.options if label(option) == value))
+            value = copy.deepcopy(dimension.options[labels(dimension).index(value)])
         *parents, last = dimension.key.split(".")
         node = result
         for name in parents:

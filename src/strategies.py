@@ -44,12 +44,12 @@ def sample(dimensions: list[Dimension], seed: int, number: int, draw: int) -> Va
     values: Values = {}
     for index, (dimension, hyperparameter) in enumerate(zip(dimensions, hyperparameters(dimensions), strict=True)):
         value = hyperparameter.random_sample(stable_seed(seed, number, draw, index))
-        values[dimension.key] = value if is_continuous(dimension) else options(dimension)[value]
+        values[dimension.key] = value if is_unstepped(dimension) else options(dimension)[value]
     return values
 
 
 def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
-    """keras-tuner's hyperparameters of the space; whatever has finitely many values by their index.
+    """keras-tuner's hyperparameters of the space; choices and steps by their index.
 
     (Its `Choice` refuses lists and None and turns booleans into numbers; its stepped `Float` never
     yields the maximum.)
@@ -58,7 +58,7 @@ def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
 
     space = keras_tuner.HyperParameters()
     for dimension in dimensions:
-        if is_continuous(dimension):
+        if is_unstepped(dimension):
             assert isinstance(dimension, Range)
             declare = space.Int if dimension.whole else space.Float
             declare(dimension.key, dimension.low, dimension.high, sampling="log" if dimension.log else "linear")
@@ -67,8 +67,8 @@ def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
     return list(space.space)
 
 
-def is_continuous(dimension: Dimension) -> bool:
-    """Whether its values cannot be listed."""
+def is_unstepped(dimension: Dimension) -> bool:
+    """Whether its values are drawn from the range itself."""
     return not isinstance(dimension, Choice) and dimension.step is None
 
 

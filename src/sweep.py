@@ -79,8 +79,8 @@ def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
 
 def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path) -> int:
     """Run what is left, then show the result; the exit code."""
-    recover(plan.config, ledger)
     ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1))
+    recover(plan.config, ledger)
     interrupt = Interrupt()
     if is_work_left(plan, ledger):
         with catch_signals() as interrupt:

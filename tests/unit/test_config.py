@@ -48,7 +48,7 @@ def message(capsys: pytest.CaptureFixture[str], command: str) -> str:
         ("training.epochs=abc", ["training.epochs=abc", "integer"]),
         ("training.epochs=2.5", ["training.epochs=2.5", "integer"]),
         ("data.validation=1.5", ["data.validation=1.5", "less than 1"]),
-        ("optimizer.learning_rate=nan", ["optimizer.learning_rate", "greater than 0"]),
+        ("optimizer.learning_rate=nan", ["optimizer.learning_rate", "finite"]),
         ("checkpoints.keep=some", ["checkpoints.keep=some", "integer", "'all'"]),
         ("architecture.padding=[same,vald]", ["architecture.padding", "vald", "'same' or 'valid'"]),
         ("data=npz", ["data.path", "needs a value"]),
@@ -73,29 +73,24 @@ def test_all_mistakes_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize(
     "command",
-    [
-        pytest.param(command, marks=pytest.mark.xfail(strict=True, reason=f"src.config: {command} ends in a traceback"))
-        for command in ("search.space=3", "architecture=3", "training=null")
-    ],
+    ["search.space=3", "search.space=null"],
 )
 def test_odd_mistakes_have_no_traceback(capsys: pytest.CaptureFixture[str], command: str) -> None:
     """A number or null where a group or a space belongs is a mistake as any other."""
     assert message(capsys, command).startswith("error: ")
 
 
-@pytest.mark.xfail(strict=True, reason="src.config.explain_composition: blames the key, which exists")
 def test_a_wrong_interpolation_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """A reference to a key that does not exist names that reference."""
     assert "foo" in message(capsys, "training.epochs=${foo}")
 
 
-@pytest.mark.xfail(strict=True, reason="src.schema: PositiveFloat allows inf")
 def test_infinity_is_no_learning_rate(capsys: pytest.CaptureFixture[str]) -> None:
     """An infinite learning rate is refused."""
     assert "optimizer.learning_rate" in message(capsys, "optimizer.learning_rate=inf")
 
 
-@pytest.mark.parametrize("command", ["training.epoch=3", "activation=rleu", "training.epochs=0"])
+@pytest.mark.parametrize("command", ["training.epoch=3", "activation=rleu", "training.epochs=0", "architecture=3"])
 def test_a_mistake_costs_a_second(tmp_path: Path, command: str) -> None:
     """The program itself: one message, exit code 2, no TensorFlow, no MLflow, nothing written, under 2 s."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -182,9 +177,10 @@ def test_the_data_itself_is_identity() -> None:
     assert identity(here, "1") == identity(there, "1") != identity(here, "2")
 
 
-def test_equal_networks_are_one_identity() -> None:
-    """One number for all blocks is the same as one for each."""
-    assert name_of("architecture.filters=32") == name_of("architecture.filters=[32,32]")
+def test_one_for_all_is_told_from_one_for_each() -> None:
+    """A space over the number of blocks goes on differently from 32 and from [32,32], so they are two sweeps."""
+    assert name_of("architecture.filters=32") != name_of("architecture.filters=[32,32]")
+    assert name_of("architecture.filters=32") == name_of("architecture.filters=32", "search.max_trials=3")
 
 
 @pytest.mark.parametrize("command", ["schedule=cosine", "+search.space.schedule.choice=[constant,cosine]"])
@@ -206,7 +202,6 @@ def test_a_choice_of_whole_groups_may_be_written_out() -> None:
     assert values == {"search": {"space": {"activation": {"choice": [{"name": "elu", "alpha": 2.0}]}}}}
 
 
-@pytest.mark.xfail(strict=True, reason="src.config.depends_on_epochs: KeyError: 'name'")
 def test_a_group_without_a_name_has_an_identity() -> None:
     """A choice of a schedule without its name is infeasible later, but no traceback here."""
     space = {"schedule": {"choice": [{"warmup_epochs": 1}]}}

@@ -199,15 +199,9 @@ def save_one(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         truncate,
         damage,
-        pytest.param(
-            damage_compressed,
-            marks=pytest.mark.xfail(strict=True, reason="src.data.read_npz: zlib.error is not caught"),
-        ),
+        pytest.param(damage_compressed),
         pickle_one,
-        pytest.param(
-            save_one,
-            marks=pytest.mark.xfail(strict=True, reason="src.data.read_npz: TypeError, an array is no context manager"),
-        ),
+        pytest.param(save_one),
     ],
     ids=["missing", "text", "empty", "truncated", "damaged", "compressed", "pickle", "npy"],
 )

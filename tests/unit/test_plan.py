@@ -104,11 +104,6 @@ def test_duplicates_and_misfits_are_named() -> None:
     assert [trial.point for trial in rows.trials] == [1]
 
 
-ONE_FOR_ALL = pytest.mark.xfail(
-    strict=True, reason="src.plan.describe: points begin with the canonical lists, so one for all is lost"
-)
-
-
 @pytest.mark.parametrize(
     ("overrides", "space"),
     [
@@ -117,7 +112,6 @@ ONE_FOR_ALL = pytest.mark.xfail(
         (("architecture=dnn",), {"architecture": {"units": {"choice": [[8], [8, 8]]}}}),
     ],
 )
-@ONE_FOR_ALL
 def test_one_value_for_all_holds_in_every_point(overrides: tuple[str, ...], space: dict[str, Any]) -> None:
     """A number given for all blocks or layers stands for as many as the point has."""
     rows = checked_rows(plan_of(*overrides, space=space))
@@ -313,7 +307,6 @@ def test_max_seconds() -> None:
     assert isinstance(next_work(plan, rows, ()), EvaluateWork)
 
 
-@pytest.mark.xfail(strict=True, reason="src.plan.wants_training: max_trials does not hold for trials that have a row")
 def test_fewer_trials_train_no_more() -> None:
     """max_trials is a total: lowered on resume, trials beyond it that wait are not started."""
     rows = probed_rows(plan_of())

@@ -121,12 +121,9 @@ def test_result(plan: Plan, rows: Rows) -> None:
     assert "No trial has finished." in printed(lambda console: result(console, plan, Rows("val_accuracy"), "mine"))
 
 
-MARKUP = pytest.mark.xfail(strict=True, reason="src.report: rich takes brackets in reasons for markup (MarkupError)")
-
-
 @pytest.mark.parametrize(
     "words",
-    ["no [Op:Conv2D]", "shape [2, 3]", *(pytest.param(w, marks=MARKUP) for w in ("on [gpu]", "at [/device:GPU:0]"))],
+    ["no [Op:Conv2D]", "shape [2, 3]", "on [gpu]", "at [/device:GPU:0]"],
 )
 def test_a_failure_is_told_in_its_own_words(plan: Plan, rows: Rows, words: str) -> None:
     """Brackets in an error's message are printed as they are."""

@@ -102,7 +102,6 @@ def test_time_of_an_invocation() -> None:
     assert rows.seconds() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="src.rows.apply: a new invocation extends the one before to its own start")
 def test_the_time_between_invocations_does_not_count() -> None:
     """Two invocations of 30 s with a day between them are a minute (of max_seconds)."""
     rows = rows_of_a_grid()
