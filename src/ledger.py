@@ -147,8 +147,8 @@ def read_rows(folder: Path, objective: str) -> Rows:
     """The rows of a sweep, whether or not it is running. Raises UserError where its ledger cannot be read."""
     try:
         with closing(connect_read_only(folder)) as connection:
-            check_version(connection, folder / "ledger.db")
-            return load_rows(connection, objective)
+            is_new = check_version(connection, folder / "ledger.db") == 0  # its tables are about to be created
+            return Rows(objective) if is_new else load_rows(connection, objective)
     except sqlite3.DatabaseError as error:
         raise UserError(explain_damage(folder / "ledger.db", error)) from error
 

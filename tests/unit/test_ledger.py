@@ -267,3 +267,9 @@ def test_a_write_that_fails_leaves_the_old(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="no space left"):
         write_durably(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_ledger_about_to_be_made_has_no_rows(tmp_path: Path) -> None:
+    """A reader that comes between a new file and its tables sees an empty sweep."""
+    sqlite3.connect(tmp_path / "ledger.db").execute("PRAGMA journal_mode=WAL").close()
+    assert read_rows(tmp_path, "val_accuracy") == Rows("val_accuracy")
