@@ -12,7 +12,7 @@ from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds
 from src.messages import Checked, EpochEnded, Failed, Finished, TrainWork
-from src.plan import Plan, ranking, target
+from src.plan import Plan, ranking, target, unfinished
 from src.rows import Rows
 from src.space import title
 from src.values import Epoch, Evaluation
@@ -61,7 +61,13 @@ class Screen:
     def say(self, line: str, level: str = "info") -> None:
         """A line on the screen and in the log."""
         getattr(log, level)(line)
-        self.console.print(line, style="yellow" if level == "warning" else "", highlight=False, markup=False)
+        self.console.print(
+            line,
+            style="yellow" if level == "warning" else "",
+            highlight=False,
+            markup=False,
+            soft_wrap=not self.console.is_terminal,
+        )
 
     def say_once(self, line: str) -> None:
         """A warning that is not repeated."""
@@ -73,7 +79,7 @@ class Screen:
         """One line for a trial that has finished."""
         trial = self.rows.trial(event.trial)
         best = trial.epochs[trial.best_epoch - 1]
-        done = f"{sum(t.state == 'finished' for t in self.rows.trials)}/{len(self.rows.trials)}"
+        done = f"{self.count_done()}/{len(self.rows.trials)}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         words = title(self.rows.point(trial.point).values)
         reason = f"; {event.reason}" if event.reason else ""
@@ -81,6 +87,10 @@ class Screen:
             f"{done:>7}  trial {trial.number}: {words}: {self.rows.objective} {best.metrics[self.rows.objective]:.4f}"
         )
         return f"{line} at epoch {best.number}, {seconds:.1f} s{reason}{self.time_left()}"
+
+    def count_done(self) -> int:
+        """Trials that have had all their epochs."""
+        return len(self.rows.trials) - len(unfinished(self.plan, self.rows))
 
     def time_left(self) -> str:
         """`, 7 min left`, or nothing as long as it is not known."""
@@ -108,7 +118,7 @@ class Screen:
     def draw_bar(self) -> Table:
         """Trials done of all, or points checked while there are none."""
         checked = sum(point.state != "unchecked" for point in self.rows.points)
-        finished = sum(trial.state == "finished" for trial in self.rows.trials)
+        finished = self.count_done()
         checking = not self.rows.trials
         done, total = (checked, len(self.rows.points)) if checking else (finished, len(self.rows.trials))
         table = Table.grid(padding=(0, 1))
