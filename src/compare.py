@@ -15,7 +15,7 @@ from src.analysis import left_out
 from src.config import run_reading
 from src.folder import find
 from src.ledger import read_rows
-from src.report import leaderboard, new_console, render, spans
+from src.report import leaderboard, new_console, number_of, render, spans
 
 
 class Format(StrEnum):
@@ -42,7 +42,9 @@ def main(
         print(render(rows, format))
         return
     console = new_console()
-    console.print(f"sweep [b]{found.name}[/b], {len(rows.trials)} trials of {len(rows.points)} points")
+    console.print(
+        f"sweep [b]{found.name}[/b], {number_of(len(rows.trials), 'trial')} of {number_of(len(rows.points), 'point')}"
+    )
     for reason, numbers in left_out(rows).items():
         console.print(f"  {escape(reason)}  [dim](points {spans(numbers)})[/dim]", soft_wrap=True)
     console.print(leaderboard(rows, None))

@@ -39,12 +39,14 @@ def compose_and_run(task: Callable[[Config], int]) -> None:
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's own printing
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for keras-tuner and Keras' data sets, which import TensorFlow
-    codes = []
-    composed = []
+    codes: list[int] = []
+    composed: list[bool] = []
 
     @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
     def job(raw: DictConfig) -> None:
         composed.append(True)
+        if codes and max(codes) >= 128:  # stopped by a signal: neither do the other jobs of a multirun begin
+            return
         codes.append(report_errors(lambda: task(validate(resolve(raw)))))
 
     def compose() -> int:
@@ -214,7 +216,9 @@ def explain_composition(error: Exception) -> str:
     if key and isinstance(parent, DictConfig):
         word = str(key).rpartition(".")[2]
         if str(key).startswith("search.space."):
-            return f"the space has no '{key}'; put a + before it to add it (+{key}=…), ~ to take a key out."
+            near = difflib.get_close_matches(word, [str(k) for k in parent], n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            return f"the space has no '{key}'; {hint}A + before it adds it (+{key}=…), a ~ takes a key out."
         return f"there is no key '{key}'{suggest(word, [str(k) for k in parent if k != 'hydra'])}."
     first = str(error).splitlines()[0]
     if first.startswith("Could not override '") and "No match in the defaults list" in str(error):
@@ -273,4 +277,8 @@ def siblings(key: str, plain: dict[str, Any]) -> set[str]:
 
 def show_value(value: Any) -> str:
     """A value as it is written on the command line."""
+    if isinstance(value, dict) and "name" in value:
+        return str(value["name"])  # of a group's option
+    if isinstance(value, list):
+        return f"[{','.join(map(show_value, value))}]"
     return value if isinstance(value, str) else json.dumps(value)

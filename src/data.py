@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.config import UserError, suggest
+from src.processes import silenced
 from src.schema import Data, KerasData, Mnist5k, Npz
 
 Images = NDArray[Any]  # uint8 or float32
@@ -71,6 +72,16 @@ def load(config: Data) -> Dataset:
     return Dataset(name_of(config), *parts, num_classes, scale, digest(parts))
 
 
+def load_same(config: Data, expected: str) -> Dataset:
+    """The data that a sweep began with. Raises UserError where the file holds other data by now."""
+    data = load(config)
+    if data.digest != expected:
+        raise UserError(
+            f"the data of {name_of(config)} has changed since this sweep began: put it back, or start another sweep."
+        )
+    return data
+
+
 def name_of(config: Data) -> str:
     """What the data is called in sweep names and MLflow: the source, or the file's name."""
     stem = Path(config.path).stem if isinstance(config, Npz) else config.name
@@ -101,7 +112,8 @@ def read_mnist_5k() -> Raw:
 
 def read_keras(name: str) -> tuple[Raw, Raw]:
     """A data set by Keras' loader, from its cache or by download."""
-    from keras import datasets
+    with silenced():
+        from keras import datasets  # imports TensorFlow
 
     try:
         train, test = getattr(datasets, name).load_data()

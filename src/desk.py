@@ -10,6 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from src.config import UserError
 from src.messages import (
     Checked,
     CheckWork,
@@ -23,7 +24,7 @@ from src.messages import (
     TrainWork,
     Work,
 )
-from src.processes import count_gpus, die_with_parent, redirect_output
+from src.processes import count_gpus, die_with_parent, ignore_signals, redirect_output
 from src.schema import Config
 from src.values import Evaluation, File, Probe
 
@@ -31,14 +32,20 @@ PROBE_IMAGES = 512
 READY, STOP = "ready", "stop"  # to the coordinator; from it
 
 
-def main(pipe: Connection, config: Config, folder: Path, log: Path, number: int) -> None:
+def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str, number: int) -> None:
     """A worker's life: import, load the data, then work until the pipe closes."""
+    ignore_signals()
     redirect_output(log)
     die_with_parent()
     set_up_tensorflow(config, number)
-    from src.data import load
+    from src.data import load_same
 
-    worker = Desk(pipe, config, folder, load(config.data))
+    try:
+        data = load_same(config.data, digest)
+    except UserError as error:
+        pipe.send(error)
+        return
+    worker = Desk(pipe, config, folder, data)
     inbox = Inbox(pipe)
     pipe.send(READY)
     while True:

@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from src.config import UserError, differences, fingerprint, identity, show_value, suggest
-from src.ledger import write_durably
+from src.ledger import read_rows, write_durably
 from src.schema import Config
 
 
@@ -113,8 +113,17 @@ def unfinished_relatives(path: Path, config: Config, digest: str) -> Iterator[tu
             changed = differences(open_sweep(other).frozen, wanted)
         except UserError:
             continue
-        if other != path and len(changed) <= 2 and "data.digest" not in changed:
+        if other != path and len(changed) <= 2 and "data.digest" not in changed and is_unfinished(other):
             yield other.name, changed
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a sweep has trials that wait for their end, or none yet."""
+    try:
+        rows = read_rows(path, open_sweep(path).objective)
+    except UserError:
+        return False
+    return not rows.trials or any(trial.state in ("waiting", "running", "interrupted") for trial in rows.trials)
 
 
 # ------------------------------------------------------------------------------------------ holding

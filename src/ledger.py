@@ -39,7 +39,7 @@ CREATE TABLE evaluations (trial INTEGER REFERENCES trials, epoch INTEGER, loss R
 CREATE TABLE failures (number INTEGER PRIMARY KEY, work TEXT, subject INTEGER, kind TEXT, message TEXT,
     traceback TEXT, time REAL);
 CREATE TABLE invocations (number INTEGER PRIMARY KEY, started REAL, ended REAL, host TEXT, pid INTEGER,
-    amounts TEXT, environment TEXT);
+    amounts TEXT, environment TEXT, viewed TEXT);
 """
 TABLES: dict[type[Any], str] = {
     Point: "points",
@@ -189,7 +189,16 @@ def is_network(folder: Path) -> bool:
 
 
 def load_rows(connection: sqlite3.Connection, objective: str) -> Rows:
-    """All rows of a ledger."""
+    """All rows of a ledger, as they are at one moment."""
+    connection.execute("BEGIN")
+    try:
+        return select_rows(connection, objective)
+    finally:
+        connection.execute("COMMIT")
+
+
+def select_rows(connection: sqlite3.Connection, objective: str) -> Rows:
+    """All rows, table by table."""
     read = {kind: [from_columns(kind, row) for row in select(connection, table)] for kind, table in TABLES.items()}
     rows = Rows(
         objective,

@@ -121,10 +121,17 @@ class Tracked:
 
 
 @dataclass(frozen=True)
+class Viewed:
+    """MLflow is complete; `revision` says where, and with what."""
+
+    revision: str
+
+
+@dataclass(frozen=True)
 class Dropped:
     """A finished trial gives up its checkpoint and weights, to keep the disk small."""
 
     trial: int
 
 
-Event = Checked | Probe | Started | EpochEnded | Finished | Stopped | Failed | Evaluation | Tracked | Dropped
+Event = Checked | Probe | Started | EpochEnded | Finished | Stopped | Failed | Evaluation | Tracked | Viewed | Dropped

@@ -188,7 +188,9 @@ def make_schedule(schedule: dict[str, Any], rate: float, steps_per_epoch: int, e
     warmup = schedule["warmup_epochs"] * steps_per_epoch
     after: Any = rate
     if schedule["name"] == "cosine":
-        after = keras.optimizers.schedules.CosineDecay(rate, epochs * steps_per_epoch - warmup, alpha=schedule["final"])
+        after = keras.optimizers.schedules.CosineDecay(
+            rate, max(epochs * steps_per_epoch - warmup, 1), alpha=schedule["final"]
+        )
     elif schedule["name"] == "exponential":
         after = keras.optimizers.schedules.ExponentialDecay(rate, steps_per_epoch, schedule["decay"])
     return WarmUp(rate, warmup, after) if warmup else after

@@ -41,7 +41,9 @@ class Plan:
         plan = cls(config, parse(config.search.space, plain))
         if config.search.strategy == "random" and config.search.max_trials is None:
             raise UserError("search.strategy=random needs search.max_trials, such as search.max_trials=20.")
-        if fixed := {"training.epochs", "training.threads"} & {dimension.key for dimension in plan.dimensions}:
+        if fixed := {"training", "training.epochs", "training.threads"} & {
+            dimension.key for dimension in plan.dimensions
+        }:
             raise UserError(f"search.space.{min(fixed)}: must be the same for all trials; set {min(fixed)}=… instead.")
         if config.search.strategy == "grid":
             propose(config.search, plan.dimensions, 0, ())
@@ -187,12 +189,15 @@ def wants_training(plan: Plan, rows: Rows, trial: Trial, until: int) -> bool:
         if last.kind == "damaged":
             return rows.crashes["train", trial.number] <= DAMAGES
         return last.kind == "crash" and trial.crashes <= plan.config.search.retries
-    if trial.state == "finished":
-        return not trial.reason and len(trial.epochs) < until
-    if trial.state == "waiting":
-        seconds, trials = plan.config.search.max_seconds, plan.config.search.max_trials
-        return (seconds is None or rows.seconds() < seconds) and (trials is None or trial.number <= trials)
-    return True
+    if trial.state == "finished" and (trial.reason or len(trial.epochs) >= until):
+        return False
+    return trial.state not in ("waiting", "finished") or is_within_budget(plan, rows, trial)
+
+
+def is_within_budget(plan: Plan, rows: Rows, trial: Trial) -> bool:
+    """Whether a trial may be begun, or be given more epochs."""
+    seconds, trials = plan.config.search.max_seconds, plan.config.search.max_trials
+    return (seconds is None or rows.seconds() < seconds) and (trials is None or trial.number <= trials)
 
 
 def train_work(plan: Plan, rows: Rows, trial: Trial, until: int) -> TrainWork:

@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -19,6 +21,7 @@ def start_process(target: Callable[..., None], name: str, *arguments: Any) -> tu
 
     It is born deaf to Ctrl-C, which a terminal sends to everyone: the coordinator decides.
     """
+    resource_tracker.ensure_running()  # its start would unblock the signals again
     ours, theirs = SPAWN.Pipe()
     process = SPAWN.Process(target=target, args=(theirs, *arguments), name=name, daemon=True)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
@@ -35,6 +38,25 @@ def redirect_output(log: Path) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, sys.stdout.fileno() if sys.stdout else 1)
     os.dup2(file, sys.stderr.fileno() if sys.stderr else 2)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """TensorFlow's C++ side writes to standard error while it is imported, whatever its settings say."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def ignore_signals() -> None:
+    """Ctrl-C and SIGTERM are for the coordinator."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def die_with_parent() -> None:

@@ -19,6 +19,7 @@ from src.values import Epoch, Evaluation
 from src.workers import Pool
 
 log = logging.getLogger("sweep")
+STOPPING = "stopping at the end of the running epochs; once more to stop at once"
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Screen:
 
     def tell(self, event: Any) -> None:
         """Print and log what an event means."""
+        if self.pool.stopping and not self.console.is_terminal:
+            self.say_once(STOPPING)
         match event:
             case Finished():
                 self.say(self.describe_finished(event))
@@ -112,7 +115,7 @@ class Screen:
                 )
             )
         if self.pool.stopping:
-            lines.append(Text("stopping at the end of the running epochs; once more to stop at once", style="yellow"))
+            lines.append(Text(STOPPING, style="yellow"))
         return Group(*lines)
 
     def draw_bar(self) -> Table:
@@ -132,10 +135,11 @@ class Screen:
         """What one worker does."""
         if not worker.ready:
             return Text(f"  worker {worker.number}: starting TensorFlow", style="dim")
-        if not isinstance(worker.work, TrainWork):
-            word = describe_subject(worker.work) if worker.work else "waiting"
+        work = worker.work  # the main thread may change it meanwhile
+        if not isinstance(work, TrainWork):
+            word = describe_subject(work) if work else "waiting"
             return Text(f"  worker {worker.number}: {word}", style="dim")
-        trial = self.rows.trial(worker.work.trial)
+        trial = self.rows.trial(work.trial)
         words = title(self.rows.point(trial.point).values)
         last = f": {describe_epoch(trial.epochs[-1])}" if trial.epochs else ""
         return Text(

@@ -3,7 +3,11 @@
 import csv
 import io
 import json
+import os
+import shutil
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +16,7 @@ from rich.table import Table
 
 from src.analysis import left_out, trial_table
 from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
-from src.plan import Plan, evaluation_of, failed_for_good, ranking, target, unfinished
+from src.plan import Plan, evaluation_of, failed_for_good, is_within_budget, ranking, target, unfinished
 from src.rows import Rows
 
 LEADERS = 10  # rows of the leaderboard after a sweep
@@ -22,7 +26,7 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     """How many points there are, which cannot be trained and why, and what the rest will cost."""
     count = {state: sum(p.state == state for p in rows.points) for state in ("feasible", "infeasible", "duplicate")}
     console.print(
-        f"[b]{len(rows.points)} points[/b]: {count['feasible']} to train, "
+        f"[b]{number_of(len(rows.points), 'point')}[/b]: {count['feasible']} to train, "
         f"{count['infeasible']} infeasible, {count['duplicate']} duplicate"
     )
     for reason, numbers in left_out(rows).items():
@@ -33,7 +37,8 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b]" if left is not None else "unknown time"
     console.print(
-        f"{len(unfinished(plan, rows))} trials up to epoch {target(plan, rows)}, {workers} worker{'s' if workers > 1 else ''}: {time}; "
+        f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan, rows)}, "
+        f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
 
@@ -78,19 +83,29 @@ def result(console: Console, plan: Plan, rows: Rows, name: str) -> None:
         shown = min(LEADERS, len(ranked))
         console.print(leaderboard(rows, shown))
         if len(rows.trials) > shown:
-            console.print(f"[dim]… {len(rows.trials) - shown} more: python -m src.compare {name}[/dim]")
+            console.print(f"[dim]… {len(rows.trials) - shown} more: {command('compare')} {name}[/dim]", soft_wrap=True)
         if evaluation := evaluation_of(rows, ranked[0]):
             times = len(rows.evaluations)
             console.print(
                 f"The best on validation, trial {ranked[0].number}, has a test accuracy of "
-                f"[b]{evaluation.accuracy:.4f}[/b] (loss {evaluation.loss:.4f}). "
-                f"Test images were looked at {'once' if times == 1 else f'{times} times'}."
+                f"[b]{evaluation.accuracy:.4f}[/b] (loss {show_metric(evaluation.loss)}). "
+                f"Test images were looked at {'once' if times == 1 else f'{times} times'}.",
+                soft_wrap=True,
             )
     failed = failed_for_good(plan, rows)
     for trial in failed:
         console.print(f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False)
-    if failed:
+    numbers = {trial.number for trial in failed}
+    if any(f.work == "train" and f.subject in numbers and f.kind != "nan" for f in rows.failures):  # a NaN comes again
         console.print("To run again only what failed, add search.retry_failed=true.")
+    left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(plan, rows, trial)]
+    if left:
+        search = plan.config.search
+        console.print(
+            f"{number_of(len(left), 'trial')} not begun: the budget is used up "
+            f"(search.max_seconds={search.max_seconds}, search.max_trials={search.max_trials}); a larger one goes on.",
+            soft_wrap=True,
+        )
 
 
 def render(rows: Rows, kind: str) -> str:
@@ -142,7 +157,21 @@ def show(value: Any) -> str:
 
 def show_metric(value: float | None) -> str:
     """A metric to four places."""
-    return "–" if value is None else f"{value:.4f}"
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2e}"
+
+
+def number_of(count: int, what: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def command(entry: str) -> str:
+    """How to run an entry from this shell: by `python` where that is our interpreter, else by its path."""
+    found = shutil.which("python")
+    ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    return f"{'python' if ours else os.path.relpath(sys.executable)} -m src.{entry}"
 
 
 def spans(numbers: Sequence[int]) -> str:

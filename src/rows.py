@@ -1,7 +1,7 @@
 """The rows of a sweep's ledger, and what each event changes in them."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import singledispatchmethod
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from src.messages import (
     Stopped,
     Tracked,
     TrainWork,
+    Viewed,
 )
 from src.values import Epoch, Evaluation, File, Probe, best_epoch
 
@@ -57,7 +58,7 @@ class Trial:
     checkpoint: File | None = None  # to go on from
     checkpoint_epoch: int = 0
     weights: File | None = None  # of the best epoch, once finished
-    run_id: str = ""  # MLflow's
+    run_id: str = ""  # MLflow's, once everything of the finished trial is there
     epochs: list[Epoch] = field(default_factory=list)  # rows of their own
 
 
@@ -85,6 +86,7 @@ class Invocation:
     pid: int
     amounts: dict[str, Any]
     environment: dict[str, str]
+    viewed: str = ""  # what MLflow was found complete with
 
 
 Row = Point | Trial | Probe | Evaluation | Failure | Invocation | tuple[Trial, Epoch]
@@ -118,7 +120,7 @@ class Rows:
     def apply(self, event: Event | Row, now: float) -> list[Row]:
         """Change the rows as the event says; returns those that changed."""
         changed = self.changed(event, now)
-        if self.invocations:
+        if self.invocations and not isinstance(event, Tracked | Viewed | Dropped):  # these may come days later
             self.invocations[-1].ended = max(now, self.invocations[-1].started)
         return [*changed, *self.invocations[-1:]]
 
@@ -129,7 +131,8 @@ class Rows:
 
     @changed.register
     def _(self, point: Point, now: float) -> list[Row]:
-        self.points.append(point)
+        if point.number > len(self.points):
+            self.points.append(point)
         return [point]
 
     @changed.register
@@ -164,19 +167,22 @@ class Rows:
     @changed.register
     def _(self, event: Started, now: float) -> list[Row]:
         trial = self.trial(event.trial)
-        trial.state, trial.reason, trial.attempts = "running", "", event.attempt
+        trial.state, trial.reason, trial.attempts, trial.run_id = "running", "", event.attempt, ""
         return [trial]
 
     @changed.register
     def _(self, event: EpochEnded, now: float) -> list[Row]:
         trial = self.trial(event.trial)
-        # After a kill, epochs since the last checkpoint come once more, and are the same.
-        trial.epochs[event.epoch.number - 1 : event.epoch.number] = [event.epoch]
+        epoch = event.epoch
+        if epoch.number <= len(trial.epochs):  # after a kill, epochs since the last checkpoint come once more
+            before = trial.epochs[epoch.number - 1]
+            epoch = replace(epoch, seconds=before.seconds, ended=before.ended)
+        trial.epochs[epoch.number - 1 : epoch.number] = [epoch]
         best = best_epoch(trial.epochs, self.objective)
         trial.best_epoch, trial.objective = best.number, best.metrics[self.objective]
         if event.checkpoint:
             trial.checkpoint, trial.checkpoint_epoch = event.checkpoint, event.epoch.number
-        return [trial, (trial, event.epoch)]
+        return [trial, (trial, epoch)]
 
     @changed.register
     def _(self, event: Finished, now: float) -> list[Row]:
@@ -189,6 +195,11 @@ class Rows:
         trial = self.trial(event.trial)
         trial.state = "interrupted"
         return [trial]
+
+    @changed.register
+    def _(self, event: Viewed, now: float) -> list[Row]:
+        self.invocations[-1].viewed = event.revision
+        return []
 
     @changed.register
     def _(self, event: Dropped, now: float) -> list[Row]:
@@ -227,5 +238,5 @@ class Rows:
             trial.state, trial.weights, trial.checkpoint, trial.checkpoint_epoch = "interrupted", None, None, 0
             return [trial]
         if isinstance(work, CheckWork) and self.crashes["check", work.point] >= CHECKS:
-            return self.changed(Checked(work.point, f"building it ended the worker: {event.message}"), 0)
+            return self.changed(Checked(work.point, f"building it failed twice: {event.message}"), 0)
         return []

@@ -39,19 +39,17 @@ def catch_signals() -> Iterator[Interrupt]:
             signal.signal(number, handler)
 
 
-def run(
-    plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Callable[[Event | Row | None], None]
-) -> None:
+def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Callable[[Event | None], None]) -> None:
     """Work until there is nothing left to do, or the user asks to stop.
 
-    `tell` hears of every event and row, and of None while nothing happens.
+    `tell` hears of every event, and of None while nothing happens.
     """
     while True:
         if interrupt.count and not pool.stopping:
             pool.stop()
         if interrupt.count > 1:
             break
-        fill(plan, ledger, pool, tell)
+        fill(plan, ledger, pool)
         if is_over(plan, ledger, pool):
             break
         event = pool.next_event(WAIT)
@@ -63,14 +61,11 @@ def run(
             ledger.save(Stopped(work.trial))
 
 
-def fill(plan: Plan, ledger: Ledger, pool: Pool, tell: Callable[[Event | Row | None], None]) -> None:
+def fill(plan: Plan, ledger: Ledger, pool: Pool) -> None:
     """New rows for what is proposed, and work for workers that have none."""
     if pool.stopping:
         return
-    rows: list[Row] = [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]
-    for row in rows:
-        ledger.save(row)
-        tell(row)
+    propose(plan, ledger)
     for worker in pool.free():
         work = next_work(plan, ledger.rows, pool.busy())
         if work is None:
@@ -78,6 +73,13 @@ def fill(plan: Plan, ledger: Ledger, pool: Pool, tell: Callable[[Event | Row | N
         if isinstance(work, TrainWork):
             ledger.save(Started(work.trial, work.attempt))
         pool.give(worker, work)
+
+
+def propose(plan: Plan, ledger: Ledger) -> None:
+    """Write down the points and trials that the plan adds to the rows."""
+    rows: list[Row] = [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]
+    for row in rows:
+        ledger.save(row)
 
 
 def is_over(plan: Plan, ledger: Ledger, pool: Pool) -> bool:

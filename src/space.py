@@ -191,4 +191,5 @@ def configure(configuration: dict[str, Any], dimensions: list[Dimension], values
 
 def title(values: Values) -> str:
     """A point in a few words: `blocks=2 kernel=3`."""
-    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in values.items())
+    shown = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
+    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in shown.items())

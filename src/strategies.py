@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection
 from typing import Any
 
+from src.processes import silenced
 from src.schema import Search
 from src.space import Choice, Dimension, Range, Values, grid_point, options, size
 
@@ -54,7 +55,8 @@ def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
     (Its `Choice` refuses lists and None and turns booleans into numbers; its stepped `Float` never
     yields the maximum.)
     """
-    import keras_tuner  # imports TensorFlow
+    with silenced():
+        import keras_tuner  # imports TensorFlow
 
     space = keras_tuner.HyperParameters()
     for dimension in dimensions:

@@ -11,25 +11,29 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from contextlib import closing
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
-from src.config import UserError, compose_and_run
+from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, sweep_path, unfinished_relatives
 from src.ledger import Ledger, write_durably
-from src.messages import Dropped, Stopped
-from src.plan import Plan, ahead_only, new_points, next_work, ranking
+from src.messages import Dropped, Stopped, Viewed
+from src.plan import Plan, ahead_only, next_work, ranking
 from src.progress import Screen, start_log
-from src.report import new_console, overview, point_table, result
-from src.rows import Invocation
-from src.runner import Interrupt, catch_signals, run
-from src.schema import Config
+from src.report import command, new_console, number_of, overview, point_table, result
+from src.rows import Invocation, Rows
+from src.runner import Interrupt, catch_signals, propose, run
+from src.schema import Config, Mlflow
 from src.tracking import Tracker
 from src.workers import Pool, count_workers
 
@@ -47,7 +51,8 @@ def main(config: Config) -> int:
     with hold(path, config.resume.steal):
         is_new = create_or_check(path, config, data.digest)
         console.print(
-            f"sweep [b]{path.name}[/b] in {os.path.relpath(path)} ({'new' if is_new else 'going on'})", soft_wrap=True
+            f"sweep [b]{path.name}[/b] in {escape(os.path.relpath(path))} ({'new' if is_new else 'going on'})",
+            soft_wrap=True,
         )
         if is_new:
             mention_relatives(console, path, config, data)
@@ -63,11 +68,9 @@ def main(config: Config) -> int:
 def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
     """Check all points and probe speed, in memory; print what the sweep would do."""
     ledger = Ledger.in_memory(path, plan.config.search.objective)
-    pool = Pool(plan.config, path, Path(os.devnull))
-    workers = len(pool.workers)
-    with catch_signals() as interrupt:
+    with catch_signals() as interrupt, closing(Pool(plan.config, path, Path(os.devnull), data.digest)) as pool:
+        workers = len(pool.workers)
         look_ahead(console, plan, data, ledger, pool, interrupt)
-    pool.close()
     if interrupt.count:
         return 128 + interrupt.signal
     if ledger.rows.points:
@@ -81,14 +84,16 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
     """Run what is left, then show the result; the exit code."""
     ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1))
     recover(plan.config, ledger)
-    interrupt = Interrupt()
-    if is_work_left(plan, ledger):
-        with catch_signals() as interrupt:
+    mention_drift(console, ledger)
+    with catch_signals() as interrupt:
+        if is_work_left(plan, ledger):
             train_all(console, plan, data, ledger, path, interrupt)
-    else:
-        console.print("This sweep is complete.")
+        else:
+            console.print("This sweep is complete.")
+            if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
+                complete_view(console, plan.config, ledger, path, interrupt)
     result(console, plan, ledger.rows, path.name)
-    print_ways(console, plan.config, path, interrupt)
+    print_ways(console, plan.config, ledger.rows, path, interrupt)
     if interrupt.count:
         return 128 + interrupt.signal
     return 0 if ranking(ledger.rows) else 1
@@ -96,7 +101,7 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
 
 def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path, interrupt: Interrupt) -> None:
     """Look ahead, then train, while MLflow follows."""
-    pool = Pool(plan.config, path, path / "sweep.log")
+    pool = Pool(plan.config, path, path / "sweep.log", data.digest)
     tracker: Tracker | None = None
     try:
         workers = len(pool.workers)
@@ -116,7 +121,8 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
             run(plan, ledger, pool, interrupt, tell)
         pool.close()
         if tracker:
-            finish_tracking(console, ledger, tracker, path, interrupt)
+            is_done = next_work(plan, ledger.rows, ()) is None
+            finish_tracking(console, plan.config, ledger, tracker, path, interrupt, is_done)
     finally:
         pool.close()
         if tracker:
@@ -138,12 +144,15 @@ def recover(config: Config, ledger: Ledger) -> None:
         if trial.state == "failed" and config.search.retry_failed:
             trial.state, trial.crashes = "waiting", 0
             ledger.save(trial)
+    for point in ledger.rows.points:
+        if config.search.retry_failed and point.state == "infeasible" and ledger.rows.crashes["check", point.number]:
+            point.state, point.reason = "unchecked", ""
+            ledger.save(point)
 
 
 def is_work_left(plan: Plan, ledger: Ledger) -> bool:
-    """Whether anything is to be proposed, checked, trained or evaluated."""
-    for point in new_points(plan, ledger.rows):
-        ledger.save(point)
+    """Whether anything is to be checked, trained or evaluated."""
+    propose(plan, ledger)
     return next_work(plan, ledger.rows, ()) is not None
 
 
@@ -160,22 +169,53 @@ def follow(config: Config, ledger: Ledger, tracker: Tracker | None, screen: Scre
             ledger.save(Dropped(trial.number))
 
 
-def finish_tracking(console: Console, ledger: Ledger, tracker: Tracker, path: Path, interrupt: Interrupt) -> None:
+def complete_view(console: Console, config: Config, ledger: Ledger, path: Path, interrupt: Interrupt) -> bool:
+    """Bring MLflow to where the ledger of a sweep is that has nothing else to do; whether that succeeded."""
+    if config.tracking.name != "mlflow":
+        return True
+    tracker = Tracker(config, path, path / "sweep.log")
+    try:
+        finish_tracking(console, config, ledger, tracker, path, interrupt, True)
+    finally:
+        tracker.close()
+    return tracker.done
+
+
+def finish_tracking(
+    console: Console,
+    config: Config,
+    ledger: Ledger,
+    tracker: Tracker,
+    path: Path,
+    interrupt: Interrupt,
+    is_done: bool,
+) -> None:
     """Wait until MLflow has everything, or the user asks once more to stop."""
-    tracker.finish()
+    tracker.finish(is_done)
     asked = interrupt.count
-    with console.status("writing the last of it to MLflow …"):
+    with console.status("writing the last of it to MLflow (Ctrl-C leaves it for later) …"):
         while tracker.is_alive() and interrupt.count == asked:
-            for event in tracker.poll():
-                ledger.save(event)
+            follow(config, ledger, tracker, None)
             time.sleep(0.1)
-    for event in tracker.poll():
-        ledger.save(event)
-    if not tracker.done:
+    follow(config, ledger, tracker, None)
+    if tracker.done:
+        ledger.save(Viewed(view_revision(config, ledger)))
+    else:
         reason = tracker.trouble or f"it was stopped, or its process ended ({path.name}/sweep.log says why)"
-        console.print(
-            f"[yellow]MLflow is not complete: {reason}. To complete it: python -m src.sync {path.name}[/yellow]"
-        )
+        text = f"MLflow is not complete: {reason}. To complete it: {command('sync')} {path.name}"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
+
+
+def view_revision(config: Config, ledger: Ledger) -> str:
+    """Where MLflow is, and what of the ledger it shows once it is complete; empty if it is not used."""
+    tracking, rows = config.tracking, ledger.rows
+    if not isinstance(tracking, Mlflow):
+        return ""
+    store = tracking.uri or str(Path(config.paths.mlruns).resolve() / "mlflow.db")
+    exists = bool(tracking.uri) or Path(store).is_file()
+    states = sorted(Counter(trial.state for trial in rows.trials).items())
+    epochs = sum(len(trial.epochs) for trial in rows.trials)
+    return f"{store} {exists} {tracking.model_dump_json()} {states} {epochs} {len(rows.evaluations)}"
 
 
 def invocation(config: Config, number: int) -> Invocation:
@@ -211,9 +251,21 @@ def git_commit() -> str:
 
 def mention_relatives(console: Console, path: Path, config: Config, data: Dataset) -> None:
     """A new sweep may be an old one with a key changed by mistake."""
-    for name, changed in unfinished_relatives(path, config, data.digest):
-        keys = ", ".join(f"{key} ({old} there)" for key, (old, _) in changed.items())
-        console.print(f"[dim]{name} differs only in {keys}[/dim]")
+    for name, changed in islice(unfinished_relatives(path, config, data.digest), 2):
+        keys = ", ".join(f"{key} ({show_value(old)} there)" for key, (old, _) in changed.items())
+        text = f"the unfinished sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")
+        console.print(text, style="dim", markup=False, soft_wrap=True)
+
+
+def mention_drift(console: Console, ledger: Ledger) -> None:
+    """Other versions may give other bits."""
+    first, *_, last = [ledger.rows.invocations[0], *ledger.rows.invocations]
+    changed = [
+        f"{k} {first.environment.get(k)} → {v}" for k, v in last.environment.items() if first.environment.get(k) != v
+    ]
+    if changed:
+        text = f"note: since this sweep began, {', '.join(changed)}: its trials may not be comparable to the last bit"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
@@ -226,14 +278,17 @@ def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
         )
 
 
-def print_ways(console: Console, config: Config, path: Path, interrupt: Interrupt) -> None:
+def print_ways(console: Console, config: Config, rows: Rows, path: Path, interrupt: Interrupt) -> None:
     """Where everything is, and what to do next."""
     if interrupt.count:
-        console.print(f"Stopped. To go on: [b]python -m src.sweep {shlex.join(sys.argv[1:])}[/b]", soft_wrap=True)
+        states = Counter(trial.state for trial in rows.trials)
+        counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted']} under way"
+        again = f"{command('sweep')} {shlex.join(sys.argv[1:])}".strip()
+        console.print(f"Stopped: {counts}. To go on: [b]{escape(again)}[/b]", soft_wrap=True)
         return
-    console.print(f"[dim]all trials:  [/dim] python -m src.compare {path.name}")
-    if config.tracking.name == "mlflow":
-        console.print("[dim]MLflow:      [/dim] python -m src.ui")
+    console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)
+    if isinstance(config.tracking, Mlflow):
+        console.print(f"[dim]MLflow:      [/dim] {config.tracking.uri or command('ui')}", soft_wrap=True)
     console.print(f"[dim]files:       [/dim] {os.path.relpath(path)}")
 
 

@@ -16,8 +16,7 @@ from src.ledger import Ledger
 from src.report import new_console
 from src.runner import catch_signals
 from src.schema import Config
-from src.sweep import finish_tracking
-from src.tracking import Tracker
+from src.sweep import complete_view
 
 
 def main(
@@ -36,14 +35,12 @@ def main(
         tracking = config.tracking.model_copy(update={"uri": uri} if uri else {})
         config = config.model_copy(update={"paths": paths, "tracking": tracking})
         ledger = Ledger.open(found.path, found.objective)
-        tracker = Tracker(config, found.path, found.path / "sweep.log")
         try:
             with catch_signals() as interrupt:
-                finish_tracking(new_console(), ledger, tracker, found.path, interrupt)
+                done = complete_view(new_console(), config, ledger, found.path, interrupt)
         finally:
-            tracker.close()
             ledger.close()
-        if not tracker.done:
+        if not done:
             raise typer.Exit(1)
         print(f"{found.name} is complete in MLflow.")
 

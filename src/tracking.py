@@ -8,6 +8,7 @@ the ledger.
 import hashlib
 import os
 import tempfile
+import textwrap
 import time
 import traceback
 from collections.abc import Iterator
@@ -23,18 +24,17 @@ from filelock import FileLock
 from src import artifacts, plots
 from src.analysis import trial_table
 from src.config import flatten
-from src.data import Dataset, load
+from src.data import Dataset, load_same
 from src.folder import Sweep, open_sweep
 from src.ledger import Arrays, DamagedError, read_arrays, read_rows
 from src.messages import Tracked
 from src.plan import evaluation_of, ranking
-from src.processes import die_with_parent, redirect_output, start_process
+from src.processes import die_with_parent, ignore_signals, redirect_output, start_process
 from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
 from src.space import title
 
 PAUSE = 1.0  # seconds between two looks at the ledger
-FINISH = "finish"  # from the coordinator: nothing more will come
 DONE = "done"  # to the coordinator: everything is in MLflow
 ACTIVE = {
     "running": "RUNNING",
@@ -75,10 +75,10 @@ class Tracker:
                 else:
                     yield message
 
-    def finish(self) -> None:
-        """Ask for the last of it."""
+    def finish(self, is_done: bool) -> None:
+        """Ask for the last of it, saying whether the sweep is complete."""
         with suppress(OSError):
-            self.pipe.send(FINISH)
+            self.pipe.send(is_done)
 
     def is_alive(self) -> bool:
         """Whether more can come."""
@@ -95,16 +95,17 @@ class Tracker:
 
 def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
     """Reconcile until told to finish, or until the coordinator is gone."""
+    ignore_signals()
     redirect_output(log)
     die_with_parent()
+    set_environment()
     os.nice(19)  # training first
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    finishing, trouble, pause = False, "", PAUSE
+    finishing, is_done, trouble, pause = False, False, "", PAUSE
     view: View | None = None
     while True:
         try:
             view = view or View.open(config, open_sweep(folder))
-            for event in view.reconcile(finishing):
+            for event in view.reconcile(finishing, is_done):
                 pipe.send(event)
             if trouble:
                 pipe.send(Trouble(""))
@@ -118,20 +119,25 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
                 f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
                 None,
             )
-            pipe.send(Trouble(trouble[:300]))
+            pipe.send(Trouble(textwrap.shorten(trouble, 160, placeholder=" …")))
             if finishing:
                 return
             pause = min(pause * 2, 30)
         if pipe.poll(pause):
-            finishing = pipe.recv() == FINISH
+            finishing, is_done = True, pipe.recv()
 
 
-def set_up_mlflow(config: Config) -> Any:
-    """MLflow's client for the configured store, created if there is none."""
+def set_environment() -> None:
+    """What MLflow and Keras read when they are imported."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")  # the tracker itself tries again
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+def set_up_mlflow(config: Config) -> Any:
+    """MLflow's client for the configured store, created if there is none."""
     import mlflow
 
     assert isinstance(config.tracking, Mlflow)
@@ -165,6 +171,7 @@ class View:
     runs: dict[int, str] = field(default_factory=dict)  # trial → run
     shown: dict[int, str] = field(default_factory=dict)  # trial → its revision in MLflow
     pushed: dict[int, int] = field(default_factory=dict)  # trial → epochs pushed by this process
+    described: set[str] = field(default_factory=set)  # runs with their params and data set
     parent_shown: str = ""
 
     @classmethod
@@ -173,7 +180,7 @@ class View:
         import mlflow
 
         client = set_up_mlflow(config)
-        data = load(config.data)
+        data = load_same(config.data, sweep.frozen["data"]["digest"])
         experiment = find_experiment(client, config, data.label)
         mlflow.set_experiment(experiment_id=experiment)  # models are logged to the current one
         return cls(client, config, sweep, data, experiment)
@@ -184,24 +191,33 @@ class View:
         assert isinstance(self.config.tracking, Mlflow)
         return self.config.tracking
 
-    def reconcile(self, finishing: bool) -> Iterator[Tracked]:
-        """Bring MLflow to where the ledger is."""
+    def reconcile(self, finishing: bool, is_done: bool) -> Iterator[Tracked]:
+        """Bring MLflow to where the ledger is. What fails for one trial is raised after the others had their turn."""
         rows = read_rows(self.sweep.path, self.sweep.objective)
+        if not rows.invocations:
+            return
         if not self.parent:
             self.find_runs(rows)
         best = [trial.number for trial in ranking(rows)]
         keep = len(best) if self.options.keep == "all" else self.options.keep
+        errors: list[Exception] = []
         for trial in rows.trials:
-            state = trial.state if not finishing or trial.state != "running" else "interrupted"
+            state = "interrupted" if finishing and trial.state == "running" else trial.state
             kept = trial.number in best[:keep]
             revision = f"{state} {len(trial.epochs)} {trial.attempts} {'kept' if kept else ''}"
-            if trial.attempts and self.shown.get(trial.number) != revision:
-                self.show(rows, trial, state, kept)
-                if state not in ("running", "waiting"):
-                    self.client.set_tag(self.runs[trial.number], "revision", revision)
-                    yield Tracked(trial.number, self.runs[trial.number])
-                self.shown[trial.number] = revision
-        self.show_parent(rows, finishing)
+            if not trial.attempts or self.shown.get(trial.number) == revision:
+                continue
+            try:
+                self.show(rows, trial, state, kept, revision)
+            except Exception as error:
+                errors.append(error)
+                continue
+            self.shown[trial.number] = revision
+            if state == "finished":
+                yield Tracked(trial.number, self.runs[trial.number])
+        if errors:
+            raise errors[0]
+        self.show_parent(rows, finishing, is_done)
 
     # ------------------------------------------------------------------------------ finding runs
 
@@ -217,18 +233,20 @@ class View:
                 if "trial" in tags:
                     self.runs[int(tags["trial"])] = run.info.run_id
                     self.shown[int(tags["trial"])] = tags.get("revision", "")
+                    if "parameters" in run.data.params:
+                        self.described.add(run.info.run_id)
                 else:
                     self.parent = run.info.run_id
             page = found.token or ""
         if not self.parent:
             tags = {"sweep": self.sweep.name, "sweep.id": identifier, "mlflow.source.name": "python -m src.sweep"}
-            self.parent = self.client.create_run(self.experiment, tags=tags, run_name=self.sweep.name).info.run_id
+            began = int(rows.invocations[0].started * 1000)
+            run = self.client.create_run(self.experiment, start_time=began, tags=tags, run_name=self.sweep.name)
+            self.parent = run.info.run_id
         self.client.update_run(self.parent, status="RUNNING")
 
     def create_run(self, rows: Rows, trial: Trial) -> str:
-        """A trial's run, with everything that is known before it starts."""
-        from mlflow.entities import Param
-
+        """A trial's run, with the tags it is found by."""
         point = rows.point(trial.point)
         environment = rows.invocations[-1].environment
         tags = {
@@ -246,21 +264,31 @@ class View:
             **{key: str(value) for key, value in point.values.items()},
         }
         name = f"{trial.number:03d} {title(point.values)}"
-        run = self.client.create_run(self.experiment, tags=tags, run_name=name)
+        first = next((epoch.ended - epoch.seconds for epoch in trial.epochs), time.time())
+        run = self.client.create_run(self.experiment, start_time=int(first * 1000), tags=tags, run_name=name)
+        return str(run.info.run_id)
+
+    def describe_run(self, run: str, rows: Rows, trial: Trial) -> None:
+        """A trial's data set and params; `parameters` comes last and says that they are all there."""
+        from mlflow.entities import Param
+
+        point = rows.point(trial.point)
         identity = {**point.configuration, "data": self.sweep.frozen["data"], "seed": trial.seed}
         identity["search"] = {k: v for k, v in self.sweep.frozen["search"].items() if k != "space"}
         params = [Param(key, str(value)) for key, value in flatten(identity).items()]
-        self.client.log_batch(run.info.run_id, params=[*params, Param("parameters", str(point.parameters))])
-        self.client.log_inputs(run.info.run_id, datasets=dataset_inputs(self.data))
-        return str(run.info.run_id)
+        self.client.log_inputs(run, datasets=dataset_inputs(self.data))
+        self.client.log_batch(run, params=[*params, Param("parameters", str(point.parameters))])
+        self.described.add(run)
 
     # ----------------------------------------------------------------------------- showing trials
 
-    def show(self, rows: Rows, trial: Trial, state: str, kept: bool) -> None:
+    def show(self, rows: Rows, trial: Trial, state: str, kept: bool, revision: str) -> None:
         """Everything of one trial that MLflow does not have yet."""
         if trial.number not in self.runs:
             self.runs[trial.number] = self.create_run(rows, trial)
         run = self.runs[trial.number]
+        if run not in self.described:
+            self.describe_run(run, rows, trial)
         tags = {"state": state, "reason": trial.reason, **flatten(rows.invocations[-1].amounts)}
         self.push_epochs(run, trial, tags)
         if failures := [f for f in rows.failures if (f.work, f.subject) == ("train", trial.number)]:
@@ -273,6 +301,7 @@ class View:
         else:
             ended = trial.epochs[-1].ended if trial.epochs else time.time()
             self.client.set_terminated(run, status=ACTIVE[state], end_time=int(ended * 1000))
+            self.client.set_tag(run, "revision", revision)
 
     def push_epochs(self, run: str, trial: Trial, tags: dict[str, Any]) -> None:
         """Epochs' metrics with the ledger's times, so that MLflow keeps one copy of a point pushed twice."""
@@ -349,7 +378,7 @@ class View:
         outputs = self.client.get_run(run).outputs
         for output in outputs.model_outputs if outputs else []:
             with suppress(Exception):  # deleted before
-                self.client.delete_logged_model(output.model_id)
+                delete_model(self.client, output.model_id)
 
     def drop(self, run: str) -> None:
         """Remove a run's model, checkpoint and dumps: it is not among the best any more."""
@@ -360,35 +389,39 @@ class View:
 
     # ----------------------------------------------------------------------------- showing the sweep
 
-    def show_parent(self, rows: Rows, finishing: bool) -> None:
-        """The sweep's own run: best so far over its trials; at the end its table, winner and samples."""
+    def show_parent(self, rows: Rows, finishing: bool, is_done: bool) -> None:
+        """The sweep's own run: the winner's metrics as they come; everything else at the end."""
         order = ranking(rows)
-        finished = sorted((t for t in order), key=lambda t: t.epochs[-1].ended)
-        revision = f"{len(finished)} {len(rows.evaluations)} {finishing}"
+        revision = f"{[trial.number for trial in order]} {len(rows.evaluations)} {finishing}"
         if revision == self.parent_shown:
             return
-        best: Trial | None = None
-        metrics: list[Any] = []
-        place = {trial.number: index for index, trial in enumerate(order)}
-        for step, trial in enumerate(finished, 1):
-            best = trial if best is None or place[trial.number] < place[best.number] else best
-            values = {
-                f"best/{key}": value
-                for key, value in best.epochs[best.best_epoch - 1].metrics.items()
-                if key.startswith("val_")
-            }
-            metrics += epoch_metrics(values, trial.epochs[-1].ended, step)
-        if best and (evaluation := evaluation_of(rows, best)):
+        if order and (evaluation := evaluation_of(rows, order[0])):
             values = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
-            metrics += epoch_metrics(values, evaluation.ended, 0)
-            self.client.log_batch(self.runs[best.number], metrics=epoch_metrics(values, evaluation.ended, 0))
-        self.log_metrics(self.parent, metrics)
+            for run in (self.parent, self.runs[order[0].number]):
+                self.client.log_batch(run, metrics=epoch_metrics(values, evaluation.ended, 0))
         if finishing:
-            self.close_parent(rows, best)
+            self.close_parent(rows, order[0] if order else None, is_done)
         self.parent_shown = revision
 
-    def close_parent(self, rows: Rows, best: Trial | None) -> None:
-        """Configuration, table, samples, the winner as a model; then the run is closed."""
+    def best_so_far(self, rows: Rows) -> list[Any]:
+        """The best objective over trials by number, as far as they are done; under a key for each number of epochs."""
+        place = {trial.number: index for index, trial in enumerate(ranking(rows))}
+        until = max((len(trial.epochs) for trial in rows.trials), default=0)
+        best: Trial | None = None
+        points: list[Any] = []
+        for trial in rows.trials:
+            if trial.number in place and (trial.reason or len(trial.epochs) == until):
+                best = trial if best is None or place[trial.number] < place[best.number] else best
+                assert best.objective is not None
+                key = f"best_so_far/{rows.objective}_{until}_epochs"
+                points += epoch_metrics({key: best.objective}, trial.epochs[-1].ended, trial.number)
+            elif trial.state != "failed":
+                break
+        return points
+
+    def close_parent(self, rows: Rows, best: Trial | None, is_done: bool) -> None:
+        """Best so far, configuration, table, samples, the winner as a model; then the run is closed."""
+        self.log_metrics(self.parent, self.best_so_far(rows))
         self.client.log_artifact(self.parent, str(self.sweep.path / "config.yaml"))
         with tempfile.TemporaryDirectory() as scratch:
             self.client.log_artifact(
@@ -403,11 +436,10 @@ class View:
             with suppress(DamagedError):
                 weights = read_arrays(self.sweep.path, best.weights)
                 self.log_model(self.parent, artifacts.build_model(rows, best, self.data, weights), best.weights.sha256)
-        left = any(trial.state in ("waiting", "running", "interrupted") for trial in rows.trials)
-        self.client.set_tag(self.parent, "state", "interrupted" if left else "complete")
+        self.client.set_tag(self.parent, "state", "complete" if is_done else "interrupted")
         for key, value in flatten(rows.invocations[-1].amounts).items():
             self.client.set_tag(self.parent, key, str(value))
-        self.client.set_terminated(self.parent, status="KILLED" if left else "FINISHED")
+        self.client.set_terminated(self.parent, status="FINISHED" if is_done else "KILLED")
 
 
 # ------------------------------------------------------------------------------------------ pieces
@@ -453,6 +485,15 @@ def dataset_inputs(data: Dataset) -> list[Any]:
         entity = MlflowDataset(f"{data.label} {context}", data.digest[:32], "local", "{}", profile=profile)
         inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
     return inputs
+
+
+def delete_model(client: Any, model: str) -> None:
+    """A model and its files (MLflow alone would only hide it)."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    location = client.get_logged_model(model).artifact_location
+    client.delete_logged_model(model)
+    get_artifact_repository(location).delete_artifacts()
 
 
 def delete_artifact(client: Any, run: str, path: str) -> None:

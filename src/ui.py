@@ -4,8 +4,12 @@ python -m src.ui
 """
 
 import os
+import signal
+import socket
 import sqlite3
+import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
@@ -18,7 +22,7 @@ from src.config import UserError, run_reading
 
 def main(
     mlruns: Annotated[Path, typer.Option(help="The folder of MLflow's database.")] = Path("mlruns"),
-    port: Annotated[int, typer.Option(help="To listen on, at 127.0.0.1 only.")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="To listen on, at 127.0.0.1 only.")] = 5000,
 ) -> None:
     """Print the links, then serve until Ctrl-C."""
     database = mlruns.resolve() / "mlflow.db"
@@ -26,6 +30,7 @@ def main(
         raise UserError(
             f"there is no {mlruns}/mlflow.db yet; it comes with the first sweep: python -m src.sweep search=cnn_grid"
         )
+    refuse_taken(port)
     console = Console(highlight=False, soft_wrap=True)
     for name, link in links(database, port):
         console.print(f"{name}\n  {link}", markup=False)
@@ -51,30 +56,35 @@ def chart_link(port: int, experiment: int, parent: str) -> str:
     return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&orderByKey={order}&orderByAsc=false&searchFilter={search}"
 
 
+def refuse_taken(port: int) -> None:
+    """Raises UserError where something else listens already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UserError(f"port {port} cannot be used ({error.strerror}): try --port {port + 1}.") from error
+
+
 def serve(database: Path, mlruns: Path, port: int) -> None:
-    """Become MLflow's server, reachable from this machine alone."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    store = f"sqlite:///{database}"
+    """Run MLflow's server, reachable from this machine alone, until Ctrl-C; what it prints goes to mlruns/ui.log."""
     address = f"127.0.0.1:{port}"
-    command = [
-        "mlflow",
-        "server",
-        "--backend-store-uri",
-        store,
-        "--default-artifact-root",
-        (mlruns.resolve() / "artifacts").as_uri(),
-    ]
-    command += [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--allowed-hosts",
-        f"{address},localhost:{port}",
-        "--workers",
-        "1",
-    ]
-    os.execv(sys.executable, [sys.executable, "-m", *command])
+    artifacts = (mlruns.resolve() / "artifacts").as_uri()
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--default-artifact-root", artifacts, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--allowed-hosts", f"{address},localhost:{port}"]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with open(mlruns / "ui.log", "w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if code := server.wait():
+            raise UserError(f"MLflow's server ended with code {code}; {mlruns}/ui.log says why.")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # it only reads; its own way down takes seconds and screens
 
 
 if __name__ == "__main__":

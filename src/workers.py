@@ -37,15 +37,21 @@ class Worker:
 class Pool:
     """The worker processes of a sweep."""
 
-    def __init__(self, config: Config, folder: Path, log: Path) -> None:
-        self.config, self.folder, self.log = config, folder, log
+    def __init__(self, config: Config, folder: Path, log: Path, digest: str) -> None:
+        self.config, self.folder, self.log, self.digest = config, folder, log, digest
         self.stopping = False
         self.deaths_at_start = 0
-        self.workers = [self.start(number) for number in range(1, count_workers(config) + 1)]
+        self.workers: list[Worker] = []
+        try:
+            for number in range(1, count_workers(config) + 1):
+                self.workers.append(self.start(number))
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, number: int) -> Worker:
         """A new process, on its way to being ready."""
-        process, pipe = start_process(main, f"worker-{number}", self.config, self.folder, self.log, number)
+        process, pipe = start_process(main, f"worker-{number}", self.config, self.folder, self.log, self.digest, number)
         return Worker(number, process, pipe)
 
     def busy(self) -> list[Work]:
@@ -75,6 +81,8 @@ class Pool:
                 message = worker.pipe.recv()
             except (EOFError, OSError):
                 return self.bury(worker)
+            if isinstance(message, UserError):
+                raise message
             if message == READY:
                 worker.ready, self.deaths_at_start = True, 0
                 return None
@@ -86,6 +94,9 @@ class Pool:
     def bury(self, worker: Worker) -> Event | None:
         """Replace a worker that died; its work, if it had any, has failed."""
         worker.process.join(5)
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
         if not worker.ready:
             self.deaths_at_start += 1
         if self.deaths_at_start >= DEATHS_AT_START:

@@ -41,9 +41,10 @@ def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> 
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to everyone
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130, output
-    assert "To go on: python -m src.sweep data=npz" in output
+    assert "To go on: " in output and "choice=[relu,tanh]" in output
     assert not processes_of(process.pid)
     rows = home.rows()
+    assert not rows.failures, "no worker was ended by the Ctrl-C"
     assert all(trial.state in ("interrupted", "waiting") for trial in rows.trials)
     resumed = home.run()
     assert resumed.returncode == 0, resumed.stdout
