@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,7 +151,7 @@ def test_mlflow_has_the_sweep(finished: tuple[Home, str]) -> None:
         "results.json",
         "samples.png",
     }
-    assert len(client.get_metric_history(parent.info.run_id, "best/val_accuracy")) == 2
+    assert len(client.get_metric_history(parent.info.run_id, f"best_so_far/val_accuracy_{EPOCHS}_epochs")) == 2
     assert parent.data.metrics["test_accuracy"] == home.rows().evaluations[0].accuracy
     assert parent.outputs and parent.outputs.model_outputs
     table = client.load_table(experiment.experiment_id, "results.json", [parent.info.run_id])
@@ -158,16 +159,24 @@ def test_mlflow_has_the_sweep(finished: tuple[Home, str]) -> None:
 
 
 def test_mlruns_can_be_rebuilt(finished: tuple[Home, str]) -> None:
-    """`sync` writes all runs anew where `mlruns/` was deleted, and a second time changes nothing."""
-    import mlflow
-
+    """`sync`, and the sweep's own command, write all runs anew where they are not; a second time changes nothing."""
     home, _ = finished
     command = [sys.executable, "-m", "src.sync", "latest", "--sweeps", str(home.root / "sweeps")]
     rebuilt = home.root / "rebuilt"
     for _ in range(2):
         result = run([*command, "--mlruns", str(rebuilt)])
         assert result.returncode == 0, result.stdout
-    client = mlflow.MlflowClient(f"sqlite:///{rebuilt}/mlflow.db")
+    again = home.run(f"paths.mlruns={home.root}/again")
+    assert again.returncode == 0 and "This sweep is complete." in again.stdout
+    assert_rebuilt(home.root / "again")
+    assert_rebuilt(rebuilt)
+
+
+def assert_rebuilt(mlruns: Path) -> None:
+    """Three closed runs, each with its model, and each epoch of a trial once."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{mlruns}/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("corners").experiment_id])
     assert len(runs) == 3 and {run.info.status for run in runs} == {"FINISHED"}
     for found in runs:
