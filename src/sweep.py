@@ -258,11 +258,10 @@ def mention_relatives(console: Console, path: Path, config: Config, data: Datase
 
 
 def mention_drift(console: Console, ledger: Ledger) -> None:
-    """Other versions may give other bits."""
-    first, *_, last = [ledger.rows.invocations[0], *ledger.rows.invocations]
-    changed = [
-        f"{k} {first.environment.get(k)} → {v}" for k, v in last.environment.items() if first.environment.get(k) != v
-    ]
+    """Other versions of what computes may give other bits."""
+    then, now = ledger.rows.invocations[0].environment, ledger.rows.invocations[-1].environment
+    computing = ("python", "tensorflow", "keras", "numpy")
+    changed = [f"{name} {then.get(name)} → {now[name]}" for name in computing if then.get(name) != now[name]]
     if changed:
         text = f"note: since this sweep began, {', '.join(changed)}: its trials may not be comparable to the last bit"
         console.print(text, style="yellow", markup=False, soft_wrap=True)
