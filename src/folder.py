@@ -146,7 +146,7 @@ def hold(path: Path, steal: bool) -> Iterator[None]:
     except Timeout:
         raise UserError(
             f"{path.name} is in use by {describe_holder(read_holder(note))}. Wait for it or stop it; "
-            "if it is surely gone and the file system keeps its lock, add resume.steal=true."
+            "if it is surely gone and the file system keeps its lock, repeat the sweep's command with resume.steal=true."
         ) from None
     try:
         holder = {"host": socket.gethostname(), "pid": os.getpid(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}

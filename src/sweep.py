@@ -89,7 +89,8 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
         if is_work_left(plan, ledger):
             train_all(console, plan, data, ledger, path, interrupt)
         else:
-            console.print("This sweep is complete.")
+            waiting = any(trial.state == "waiting" for trial in ledger.rows.trials)
+            console.print("Nothing is left to do within this budget." if waiting else "This sweep is complete.")
             if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
                 complete_view(console, plan.config, ledger, path, interrupt)
     result(console, plan, ledger.rows, path.name)
