@@ -6,10 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from src.folder import list_sweeps, open_sweep
@@ -116,17 +118,24 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     )
 
 
-def processes_of(group: int) -> list[int]:
-    """The living processes of a group."""
+def left_behind(group: int, seconds: float = 10) -> list[str]:
+    """The commands of a group's processes that still live after a while.
+
+    A while, since the others (Python's resource tracker among them) learn of their parent's end from a closed pipe.
+    """
+    deadline = time.monotonic() + seconds
+    while (found := commands_of(group)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def commands_of(group: int) -> list[str]:
+    """What the living processes of a group are."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[2]) == group and fields[0] != "Z":
-                found.append(int(entry.name))
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline()))
     return found
 
 

@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import time
 
 import numpy as np
 import psutil
 
 from src.ledger import read_arrays
 from src.rows import Rows
-from tests.functional.conftest import EPOCHS, Home, kill_group, processes_of
+from tests.functional.conftest import EPOCHS, Home, kill_group, left_behind
 
 
 def assert_same_results(home: Home, finished: tuple[Home, str]) -> None:
@@ -42,7 +41,7 @@ def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> 
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 130, output
     assert "To go on: " in output and "choice=[relu,tanh]" in output
-    assert not processes_of(process.pid)
+    assert not left_behind(process.pid)
     rows = home.rows()
     assert not rows.failures, "no worker was ended by the Ctrl-C"
     assert all(trial.state in ("interrupted", "waiting") for trial in rows.trials)
@@ -59,10 +58,7 @@ def test_sigkill_of_the_coordinator(home: Home, finished: tuple[Home, str]) -> N
     home.wait_for(lambda rows: any(t.state == "running" and len(t.epochs) > 20 for t in rows.trials), process)
     process.kill()
     process.communicate(timeout=30)
-    deadline = time.monotonic() + 10
-    while processes_of(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not processes_of(process.pid), "orphans"
+    assert not left_behind(process.pid), "orphans"
     resumed = home.run()
     assert resumed.returncode == 0, resumed.stdout
     assert_same_results(home, finished)
