@@ -40,8 +40,8 @@ NETWORKS = {
 
 def main(overrides: list[str]) -> None:
     """Print the table."""
-    seeds = int(next((o.partition("=")[2] for o in overrides if o.startswith("+seeds=")), "5"))
-    overrides = [o for o in overrides if not o.startswith("+seeds=")]
+    own, overrides = options(overrides)
+    seeds = int(own.get("seeds", 5))
     table = Table("network", "ours", "fit", "ours - fit", "s/epoch ours", "fit", "fit / ours", box=None)
     for name, network in NETWORKS.items():
         config = configure([*network, *overrides])
@@ -50,6 +50,12 @@ def main(overrides: list[str]) -> None:
         ours, fit = zip(*(run_pair(config, data, seed) for seed in range(1, seeds + 1)), strict=True)
         table.add_row(name, *compare(list(ours), list(fit)))
     Console(width=120).print(table)
+
+
+def options(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The benchmark's own options, `+key=value`, and what is left for the configuration."""
+    own = {a[1:].partition("=")[0]: a.partition("=")[2] for a in arguments if a.startswith("+")}
+    return own, [a for a in arguments if not a.startswith("+")]
 
 
 def configure(overrides: list[str]) -> Config:

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from src.config import UserError
 from src.data import Dataset
 from src.ledger import Arrays
+from src.processes import silenced
 from src.rows import Rows, Trial
 from src.schema import Mlflow
 
@@ -15,16 +17,23 @@ def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any
     """A trial's model with the weights of its best epoch."""
     import keras
 
-    from src.model import build
-    from src.training import images_of, load_weights
+    from src.model import for_inference, restore
+    from src.training import images_of
 
     keras.backend.clear_session()
-    configuration = rows.point(trial.point).configuration
-    configuration = {**configuration, "training": {**configuration["training"], "epochs": len(trial.epochs)}}
-    model = build(configuration, images_of(data), trial.seed, 1)
-    load_weights(model, weights)
-    inference = keras.Model(model.inputs, model.outputs, name=model.name)  # without the optimizer's state
-    return inference
+    return for_inference(restore(rows.point(trial.point).configuration, images_of(data), weights))
+
+
+def load_model(path: Path) -> Any:
+    """A model from a .keras file. Raises UserError."""
+    try:
+        with silenced():
+            import keras
+
+            return keras.saving.load_model(path, compile=False)
+    except Exception as error:  # Keras raises many kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"{path} cannot be loaded as a Keras model: {reason}") from error
 
 
 def write(folder: Path, model: Any, weights: Arrays, options: Mlflow) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ValidationError
@@ -32,8 +34,8 @@ class UserError(Exception):
     """Something the user can mend, in one sentence that says what, where and how."""
 
 
-def compose_and_run(task: Callable[[Config], int]) -> None:
-    """Run `task` on the configuration that the command line composes, and exit with its code.
+def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None:
+    """Run `task` on the configuration that `conf/<root>.yaml` and the command line compose; exit with its code.
 
     Whatever the user can mend is printed as one message on standard error, without a traceback.
     """
@@ -42,11 +44,13 @@ def compose_and_run(task: Callable[[Config], int]) -> None:
     codes: list[int] = []
     composed: list[bool] = []
 
-    @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
+    @hydra.main(config_path=str(CONF), config_name=root, version_base="1.3")
     def job(raw: DictConfig) -> None:
         composed.append(True)
         if codes and max(codes) >= 128:  # stopped by a signal: neither do the other jobs of a multirun begin
             return
+        if HydraConfig.get().mode == RunMode.MULTIRUN:
+            print(f"job {HydraConfig.get().job.num + 1}: {' '.join(HydraConfig.get().overrides.task)}", flush=True)
         codes.append(report_errors(lambda: task(validate(resolve(raw)))))
 
     def compose() -> int:
@@ -154,6 +158,7 @@ def identity(config: Config, data_digest: str) -> dict[str, Any]:
         parts["training"] = {key: value for key, value in plain["training"].items() if key != "epochs"}
     parts["search"] = {key: plain["search"][key] for key in SEARCH_IDENTITY}
     parts["data"].pop("path", None)  # the digest says what the file holds, wherever it lies
+    parts["data"].pop("preprocessing")  # of image files, when the model is used
     return parts
 
 

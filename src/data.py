@@ -43,6 +43,7 @@ class Dataset:
     num_classes: int
     scale: float
     digest: str
+    preprocessing: str  # of image files that a model of this data is given: see `images`
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -69,7 +70,7 @@ def load(config: Data) -> Dataset:
         raise UserError(f"{where}: x_train has images of {kinds[0]}, x_test of {kinds[1]}: make them equal.")
     scale = config.scale if config.scale != "auto" else (1 / 255 if train.x.dtype == np.uint8 else 1.0)
     parts = (train, validation, test)
-    return Dataset(name_of(config), *parts, num_classes, scale, digest(parts))
+    return Dataset(name_of(config), *parts, num_classes, scale, digest(parts), config.preprocessing)
 
 
 def load_same(config: Data, expected: str) -> Dataset:

@@ -167,15 +167,18 @@ class Desk:
                 return
 
     def evaluate(self, work: EvaluateWork) -> Evaluation:
-        """The best epoch's loss and accuracy on the test data."""
-        from src.ledger import read_arrays
-        from src.model import build
-        from src.training import compile_evaluation, images_of, load_weights
+        """The best epoch on the test data: loss, accuracy, every prediction; and its model, to be used."""
+        from src.ledger import read_arrays, write_arrays, write_file
+        from src.model import for_inference, predict, restore
+        from src.training import compile_evaluation, images_of
 
-        model = build(work.configuration, images_of(self.data), 1, 1)
-        load_weights(model, read_arrays(self.folder, work.weights))
+        model = restore(work.configuration, images_of(self.data), read_arrays(self.folder, work.weights))
         metrics = compile_evaluation(model, self.data.test, work.configuration["training"]["batch_size"])(0)
-        return Evaluation(work.trial, work.epoch, metrics["loss"], metrics["accuracy"], time.time())
+        name = f"models/{work.trial:05d}-{work.epoch}"
+        probabilities = predict(model, self.data.test.x)
+        predictions = write_arrays(self.folder, f"{name}-test.npz", {"probabilities": probabilities})
+        saved = write_file(self.folder, f"{name}.keras", for_inference(model).save)
+        return Evaluation(work.trial, work.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)
 
 
 def set_up_tensorflow(config: Config, number: int) -> None:

@@ -39,8 +39,8 @@ class Sweep:
 
 def sweep_path(config: Config, label: str, digest: str) -> Path:
     """Where the configuration's sweep lives: by its name, or one that follows from its identity."""
-    automatic = f"{config.search.name}-{label}-{fingerprint(identity(config, digest))[:8]}"
-    return Path(config.paths.sweeps).resolve() / (config.name or automatic)
+    parts = (config.experiment, config.search.name, label, fingerprint(identity(config, digest))[:8])
+    return Path(config.paths.sweeps).resolve() / (config.name or "-".join(filter(None, parts)))
 
 
 def create_or_check(path: Path, config: Config, digest: str) -> bool:
@@ -58,6 +58,10 @@ def create_or_check(path: Path, config: Config, digest: str) -> bool:
     changed = differences(open_sweep(path).frozen, wanted)
     if changed:
         lines = [f"{key}: {show_value(old)} → {show_value(new)}" for key, (old, new) in changed.items()]
+        if "training.epochs" in changed:
+            lines.append(
+                "(its schedule of the learning rate depends on the number of epochs, so it cannot be given more)"
+            )
         raise UserError(
             f"{path.name} is a sweep with another configuration:\n       "
             + "\n       ".join(lines)
@@ -105,15 +109,16 @@ def find(root: Path, name: str) -> Sweep:
     return open_sweep(matches[0])
 
 
-def unfinished_relatives(path: Path, config: Config, digest: str) -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:
-    """Other sweeps on the same data that differ in one or two keys: perhaps the one that was meant."""
+def relatives(path: Path, config: Config, digest: str) -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:
+    """Other sweeps on the same data that may be meant: unfinished, but for a key or two; or of other epochs."""
     wanted = json.loads(json.dumps(identity(config, digest)))
     for other in list_sweeps(path.parent):
         try:
             changed = differences(open_sweep(other).frozen, wanted)
         except UserError:
             continue
-        if other != path and len(changed) <= 2 and "data.digest" not in changed and is_unfinished(other):
+        near = len(changed) <= 2 and "data.digest" not in changed
+        if other != path and near and (changed.keys() == {"training.epochs"} or is_unfinished(other)):
             yield other.name, changed
 
 

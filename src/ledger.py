@@ -10,10 +10,11 @@ import os
 import sqlite3
 import time
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from dataclasses import asdict, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -25,8 +26,8 @@ from src.messages import Event
 from src.rows import Failure, Invocation, Point, Row, Rows, Trial
 from src.values import Epoch, Evaluation, File, Probe
 
-SCHEMA_VERSION = 1
-SCHEMA = """
+SCHEMAS = [  # each brings a ledger of the version before to the next; never changed, only added to
+    """
 CREATE TABLE points (number INTEGER PRIMARY KEY, "values" TEXT, configuration TEXT, state TEXT, reason TEXT,
     parameters INTEGER, operations INTEGER, state_bytes INTEGER);
 CREATE TABLE trials (number INTEGER PRIMARY KEY, point INTEGER REFERENCES points, role TEXT, repeat INTEGER,
@@ -40,7 +41,12 @@ CREATE TABLE failures (number INTEGER PRIMARY KEY, work TEXT, subject INTEGER, k
     traceback TEXT, time REAL);
 CREATE TABLE invocations (number INTEGER PRIMARY KEY, started REAL, ended REAL, host TEXT, pid INTEGER,
     amounts TEXT, environment TEXT, viewed TEXT);
-"""
+""",
+    """
+ALTER TABLE evaluations ADD COLUMN predictions TEXT DEFAULT 'null';
+ALTER TABLE evaluations ADD COLUMN model TEXT DEFAULT 'null';
+""",
+]
 TABLES: dict[type[Any], str] = {
     Point: "points",
     Trial: "trials",
@@ -50,7 +56,7 @@ TABLES: dict[type[Any], str] = {
     Invocation: "invocations",
 }
 JSON_COLUMNS = {"values", "configuration", "amounts", "environment", "metrics"}
-FILE_COLUMNS = {"checkpoint", "weights"}
+FILE_COLUMNS = {"checkpoint", "weights", "predictions", "model"}
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "lustre", "gpfs", "fuse.sshfs"}
 
 
@@ -160,14 +166,14 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a new or older ledger to today's schema. Raises UserError for one of a later version."""
-    if check_version(connection, path) == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+    for version, script in enumerate(SCHEMAS[check_version(connection, path) :], check_version(connection, path) + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={version}; COMMIT;")
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
     """The schema's version; 0 for an empty file. Raises UserError for a later one than ours."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > SCHEMA_VERSION:
+    if version > len(SCHEMAS):
         raise UserError(
             f"{path} was written by a later version of this project (schema {version}): update, or use another name=…."
         )
@@ -259,14 +265,30 @@ def write_arrays(folder: Path, path: str, arrays: Arrays) -> File:
     return File(path, hashlib.sha256(content).hexdigest())
 
 
-def read_arrays(folder: Path, file: File) -> Arrays:
-    """The arrays of a file that the ledger names. Raises DamagedError where they are not those written."""
+def write_file(folder: Path, path: str, save: Callable[[Path], object]) -> File:
+    """A file that something else writes, whole and on disk, or not at all."""
+    with TemporaryDirectory() as scratch:
+        temporary = Path(scratch) / Path(path).name
+        save(temporary)
+        content = temporary.read_bytes()
+    write_durably(folder / path, content)
+    return File(path, hashlib.sha256(content).hexdigest())
+
+
+def read_file(folder: Path, file: File) -> bytes:
+    """A file that the ledger names. Raises DamagedError where it is not the one written."""
     try:
         content = (folder / file.path).read_bytes()
     except OSError as error:
         raise DamagedError(f"{folder / file.path} cannot be read ({error.strerror})") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise DamagedError(f"{folder / file.path} is not what was written: its checksum differs")
+    return content
+
+
+def read_arrays(folder: Path, file: File) -> Arrays:
+    """The arrays of a file that the ledger names. Raises DamagedError where they are not those written."""
+    content = read_file(folder, file)
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}

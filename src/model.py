@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
+from src.ledger import Arrays
 from src.messages import Configuration
 from src.strategies import stable_seed
 
@@ -22,12 +25,16 @@ class InfeasibleError(Exception):
 
 @dataclass(frozen=True)
 class Images:
-    """What a model needs to know of its data: the shape H, W, C of an image, classes, and the pixels' factor."""
+    """What a model needs to know of its data: the shape H, W, C of an image, classes, and the pixels' factor.
+
+    How image files become such images is kept as the name of the model's input, so that it travels with the model.
+    """
 
     shape: tuple[int, ...]
     dtype: str
     num_classes: int
     scale: float
+    preprocessing: str = "resize"
 
 
 def build(configuration: Configuration, images: Images, seed: int, steps_per_epoch: int) -> keras.Model:
@@ -37,7 +44,7 @@ def build(configuration: Configuration, images: Images, seed: int, steps_per_epo
     """
     dtype = configuration["training"]["precision"]
     maker = Layers(configuration, seed, dtype)
-    inputs = keras.Input(images.shape, dtype=images.dtype, name="image")
+    inputs = keras.Input(images.shape, dtype=images.dtype, name=f"image_{images.preprocessing}")
     x = keras.layers.Rescaling(images.scale, dtype=dtype, name="rescale")(inputs)
     x = add_cnn(x, maker) if configuration["architecture"]["name"] == "cnn" else add_dnn(x, maker)
     head = configuration["architecture"]["head"]
@@ -52,6 +59,30 @@ def build(configuration: Configuration, images: Images, seed: int, steps_per_epo
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def restore(configuration: Configuration, images: Images, weights: Arrays) -> keras.Model:
+    """A compiled model with given weights, by their names; not to be trained on."""
+    training = {**configuration["training"], "epochs": 1}
+    model = build({**configuration, "training": training}, images, 1, 1)
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+    return model
+
+
+def for_inference(model: keras.Model) -> keras.Model:
+    """The model without optimizer and loss: what is saved and served."""
+    return keras.Model(model.inputs, model.outputs, name=model.name)
+
+
+def predict(model: keras.Model, images: NDArray[Any]) -> NDArray[np.float32]:
+    """Probabilities N×classes of images N×H×W×C as they are, whether the head gives these or logits."""
+    scores: NDArray[np.float32] = np.asarray(model.predict(images, batch_size=256, verbose=0))
+    if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3):
+        return scores
+    powers: NDArray[np.float32] = np.exp(scores - scores.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
 
 
 def count_operations(model: keras.Model) -> int:

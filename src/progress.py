@@ -56,6 +56,8 @@ class Screen:
                 self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
+            case EpochEnded() if len(self.rows.trials) == 1:
+                self.say(f"epoch {event.epoch.number}/{target(self.plan, self.rows)} {describe_epoch(event.epoch)}")
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
             case Evaluation():

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +129,13 @@ def new_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=120)
 
 
-def new_table(*columns: str) -> Table:
-    """A plain table of numbers; only a last column named `state` is text."""
+def new_table(*columns: str, text: Collection[str] = ("state",)) -> Table:
+    """A plain table of numbers, but for the columns that hold text."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in columns:
-        text = column == "state"
-        table.add_column(
-            column.replace("_", "\n"), justify="left" if text else "right", no_wrap=not text, vertical="bottom"
-        )
+        words = column in text
+        heading = column.replace("_", "\n")
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, vertical="bottom")
     return table
 
 
@@ -151,7 +150,7 @@ def show(value: Any) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.4g}"
     return escape(str(value))
 
 

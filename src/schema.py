@@ -51,6 +51,7 @@ class DataSource(Strict):
     validation: Share
     seed: NonNegativeInt
     scale: PositiveFloat | Literal["auto"]
+    preprocessing: Literal["digits", "threshold", "resize"]
 
 
 class Mnist5k(DataSource):
@@ -392,6 +393,7 @@ class Config(Trial):
     search: Search
     workers: Workers
     tracking: Tracking
+    experiment: Name | None
     name: Name | None
     preview: bool
     paths: Paths

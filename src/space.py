@@ -47,13 +47,8 @@ Dimension = Choice | Range
 
 
 def parse(space: dict[str, Any], configuration: dict[str, Any]) -> list[Dimension]:
-    """The dimensions in the order declared. Raises UserError for what cannot be searched."""
-    dimensions = list(walk(space, configuration, ""))
-    if not dimensions:
-        raise UserError(
-            "search.space is empty: name at least one key to search, such as activation: {choice: [relu, tanh]}."
-        )
-    return dimensions
+    """The dimensions in the order declared; none is one point. Raises UserError for what cannot be searched."""
+    return list(walk(space, configuration, "")) if space else []
 
 
 def walk(node: Any, configuration: Any, key: str) -> Iterator[Dimension]:
@@ -191,5 +186,7 @@ def configure(configuration: dict[str, Any], dimensions: list[Dimension], values
 
 def title(values: Values) -> str:
     """A point in a few words: `blocks=2 kernel=3`."""
-    shown = {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values.items()}
+    if not values:
+        return "as configured"
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
     return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in shown.items())

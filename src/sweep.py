@@ -25,7 +25,7 @@ from rich.markup import escape
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
-from src.folder import create_or_check, hold, sweep_path, unfinished_relatives
+from src.folder import create_or_check, hold, relatives, sweep_path
 from src.ledger import Ledger, write_durably
 from src.messages import Dropped, Stopped, Viewed
 from src.plan import Plan, ahead_only, next_work, ranking
@@ -35,7 +35,7 @@ from src.rows import Invocation, Rows
 from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
 from src.tracking import Tracker
-from src.workers import Pool, count_workers
+from src.workers import Pool, allowed_workers
 
 VERSIONS = ("tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
 
@@ -68,7 +68,9 @@ def main(config: Config) -> int:
 def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
     """Check all points and probe speed, in memory; print what the sweep would do."""
     ledger = Ledger.in_memory(path, plan.config.search.objective)
-    with catch_signals() as interrupt, closing(Pool(plan.config, path, Path(os.devnull), data.digest)) as pool:
+    propose(plan, ledger)
+    log = Path(os.devnull)
+    with catch_signals() as interrupt, closing(Pool(plan.config, path, log, data.digest, useful(ledger))) as pool:
         workers = len(pool.workers)
         look_ahead(console, plan, data, ledger, pool, interrupt)
     if interrupt.count:
@@ -102,7 +104,7 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
 
 def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path, interrupt: Interrupt) -> None:
     """Look ahead, then train, while MLflow follows."""
-    pool = Pool(plan.config, path, path / "sweep.log", data.digest)
+    pool = Pool(plan.config, path, path / "sweep.log", data.digest, useful(ledger))
     tracker: Tracker | None = None
     try:
         workers = len(pool.workers)
@@ -128,6 +130,11 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
         pool.close()
         if tracker:
             tracker.close()
+
+
+def useful(ledger: Ledger) -> int:
+    """How many workers can have something to do at once."""
+    return sum(point.state in ("unchecked", "feasible") for point in ledger.rows.points)
 
 
 def look_ahead(console: Console, plan: Plan, data: Dataset, ledger: Ledger, pool: Pool, interrupt: Interrupt) -> None:
@@ -224,7 +231,7 @@ def invocation(config: Config, number: int) -> Invocation:
     amounts: dict[str, Any] = {
         "training": {"epochs": config.training.epochs},
         "search": {key: getattr(config.search, key) for key in ("max_trials", "max_seconds", "retries")},
-        "workers": {"count": count_workers(config)},
+        "workers": {"count": allowed_workers(config)},
     }
     versions = {name: metadata.version(name) for name in VERSIONS}
     environment = {"python": sys.version.split()[0], **versions, "git": git_commit()}
@@ -252,9 +259,11 @@ def git_commit() -> str:
 
 def mention_relatives(console: Console, path: Path, config: Config, data: Dataset) -> None:
     """A new sweep may be an old one with a key changed by mistake."""
-    for name, changed in islice(unfinished_relatives(path, config, data.digest), 2):
+    for name, changed in islice(relatives(path, config, data.digest), 2):
         keys = ", ".join(f"{key} ({show_value(old)} there)" for key, (old, _) in changed.items())
-        text = f"the unfinished sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")
+        text = f"the sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")
+        if changed.keys() == {"training.epochs"}:
+            text += ": the schedule of the learning rate depends on it, so this one starts anew"
         console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
@@ -283,7 +292,7 @@ def print_ways(console: Console, config: Config, rows: Rows, path: Path, interru
     if interrupt.count:
         states = Counter(trial.state for trial in rows.trials)
         counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted']} under way"
-        again = f"{command('sweep')} {shlex.join(sys.argv[1:])}".strip()
+        again = f"{command(Path(sys.argv[0]).stem)} {shlex.join(sys.argv[1:])}".strip()
         console.print(f"Stopped: {counts}. To go on: [b]{escape(again)}[/b]", soft_wrap=True)
         return
     console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)

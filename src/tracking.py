@@ -5,44 +5,27 @@ same code as following a sweep. It runs beside the training, in a process of its
 the ledger.
 """
 
-import hashlib
 import os
-import tempfile
 import textwrap
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock
 
-from src import artifacts, plots
-from src.analysis import trial_table
-from src.config import flatten
-from src.data import Dataset, load_same
-from src.folder import Sweep, open_sweep
-from src.ledger import Arrays, DamagedError, read_arrays, read_rows
+from src.config import UserError
+from src.folder import open_sweep
 from src.messages import Tracked
-from src.plan import evaluation_of, ranking
 from src.processes import die_with_parent, ignore_signals, redirect_output, start_process
-from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
-from src.space import title
+from src.view import View
 
 PAUSE = 1.0  # seconds between two looks at the ledger
 DONE = "done"  # to the coordinator: everything is in MLflow
-ACTIVE = {
-    "running": "RUNNING",
-    "waiting": "SCHEDULED",
-    "interrupted": "KILLED",
-    "finished": "FINISHED",
-    "failed": "FAILED",
-}
 
 
 @dataclass(frozen=True)
@@ -99,12 +82,12 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
     redirect_output(log)
     die_with_parent()
     set_environment()
-    os.nice(19)  # training first
+    os.nice(10)  # training first, but not to starve where other sweeps keep all cores busy
     finishing, is_done, trouble, pause = False, False, "", PAUSE
     view: View | None = None
     while True:
         try:
-            view = view or View.open(config, open_sweep(folder))
+            view = view or View.open(set_up_mlflow(config), config, open_sweep(folder))
             for event in view.reconcile(finishing, is_done):
                 pipe.send(event)
             if trouble:
@@ -153,359 +136,26 @@ def set_up_mlflow(config: Config) -> Any:
         return client
 
 
+def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
+    """The .keras file of a model in MLflow. Raises UserError."""
+    set_environment()
+    import mlflow
+
+    database = mlruns.resolve() / "mlflow.db"
+    server = os.environ.get("MLFLOW_TRACKING_URI")
+    if not server and not database.is_file():
+        raise UserError(f"there is no {database}: give --mlruns, or set MLFLOW_TRACKING_URI to a server.")
+    try:
+        mlflow.set_tracking_uri(server or store_uri(mlruns))
+        found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+    except Exception as error:  # MLflow and its stores raise many kinds
+        raise UserError(f"{uri} cannot be had from MLflow: {str(error).strip().splitlines()[0]}") from error
+    models = sorted(found.rglob("*.keras"))
+    if not models:
+        raise UserError(f"{uri} holds no Keras model.")
+    return models[0]
+
+
 def store_uri(mlruns: Path) -> str:
     """The database in a folder, as MLflow wants it."""
     return f"sqlite:///{mlruns.resolve()}/mlflow.db"
-
-
-@dataclass
-class View:
-    """A sweep in MLflow: its experiment, its parent run, its trials' runs."""
-
-    client: Any
-    config: Config
-    sweep: Sweep
-    data: Dataset
-    experiment: str
-    parent: str = ""
-    runs: dict[int, str] = field(default_factory=dict)  # trial → run
-    shown: dict[int, str] = field(default_factory=dict)  # trial → its revision in MLflow
-    pushed: dict[int, int] = field(default_factory=dict)  # trial → epochs pushed by this process
-    described: set[str] = field(default_factory=set)  # runs with their params and data set
-    parent_shown: str = ""
-
-    @classmethod
-    def open(cls, config: Config, sweep: Sweep) -> "View":
-        """Find or create the experiment."""
-        import mlflow
-
-        client = set_up_mlflow(config)
-        data = load_same(config.data, sweep.frozen["data"]["digest"])
-        experiment = find_experiment(client, config, data.label)
-        mlflow.set_experiment(experiment_id=experiment)  # models are logged to the current one
-        return cls(client, config, sweep, data, experiment)
-
-    @property
-    def options(self) -> Mlflow:
-        """What to log."""
-        assert isinstance(self.config.tracking, Mlflow)
-        return self.config.tracking
-
-    def reconcile(self, finishing: bool, is_done: bool) -> Iterator[Tracked]:
-        """Bring MLflow to where the ledger is. What fails for one trial is raised after the others had their turn."""
-        rows = read_rows(self.sweep.path, self.sweep.objective)
-        if not rows.invocations:
-            return
-        if not self.parent:
-            self.find_runs(rows)
-        best = [trial.number for trial in ranking(rows)]
-        keep = len(best) if self.options.keep == "all" else self.options.keep
-        errors: list[Exception] = []
-        for trial in rows.trials:
-            state = "interrupted" if finishing and trial.state == "running" else trial.state
-            kept = trial.number in best[:keep]
-            revision = f"{state} {len(trial.epochs)} {trial.attempts} {'kept' if kept else ''}"
-            if not trial.attempts or self.shown.get(trial.number) == revision:
-                continue
-            try:
-                self.show(rows, trial, state, kept, revision)
-            except Exception as error:
-                errors.append(error)
-                continue
-            self.shown[trial.number] = revision
-            if state == "finished":
-                yield Tracked(trial.number, self.runs[trial.number])
-        if errors:
-            raise errors[0]
-        self.show_parent(rows, finishing, is_done)
-
-    # ------------------------------------------------------------------------------ finding runs
-
-    def find_runs(self, rows: Rows) -> None:
-        """The sweep's runs that exist already, by their tags; the parent is created if it does not."""
-        identifier = sweep_id(self.sweep, rows)
-        self.parent, page = "", None
-        while page != "":
-            query = f"tags.`sweep.id` = '{identifier}'"
-            found = self.client.search_runs([self.experiment], query, max_results=1000, page_token=page)
-            for run in found:
-                tags = run.data.tags
-                if "trial" in tags:
-                    self.runs[int(tags["trial"])] = run.info.run_id
-                    self.shown[int(tags["trial"])] = tags.get("revision", "")
-                    if "parameters" in run.data.params:
-                        self.described.add(run.info.run_id)
-                else:
-                    self.parent = run.info.run_id
-            page = found.token or ""
-        if not self.parent:
-            tags = {"sweep": self.sweep.name, "sweep.id": identifier, "mlflow.source.name": "python -m src.sweep"}
-            began = int(rows.invocations[0].started * 1000)
-            run = self.client.create_run(self.experiment, start_time=began, tags=tags, run_name=self.sweep.name)
-            self.parent = run.info.run_id
-        self.client.update_run(self.parent, status="RUNNING")
-
-    def create_run(self, rows: Rows, trial: Trial) -> str:
-        """A trial's run, with the tags it is found by."""
-        point = rows.point(trial.point)
-        environment = rows.invocations[-1].environment
-        tags = {
-            "mlflow.parentRunId": self.parent,
-            "mlflow.source.name": "python -m src.sweep",
-            "mlflow.source.git.commit": environment.get("git", ""),
-            "sweep": self.sweep.name,
-            "sweep.id": sweep_id(self.sweep, rows),
-            "trial": str(trial.number),
-            "point": str(trial.point),
-            "repeat": str(trial.repeat),
-            "role": trial.role,
-            "host": rows.invocations[-1].host,
-            **{f"version.{name}": version for name, version in environment.items() if name != "git"},
-            **{key: str(value) for key, value in point.values.items()},
-        }
-        name = f"{trial.number:03d} {title(point.values)}"
-        first = next((epoch.ended - epoch.seconds for epoch in trial.epochs), time.time())
-        run = self.client.create_run(self.experiment, start_time=int(first * 1000), tags=tags, run_name=name)
-        return str(run.info.run_id)
-
-    def describe_run(self, run: str, rows: Rows, trial: Trial) -> None:
-        """A trial's data set and params; `parameters` comes last and says that they are all there."""
-        from mlflow.entities import Param
-
-        point = rows.point(trial.point)
-        identity = {**point.configuration, "data": self.sweep.frozen["data"], "seed": trial.seed}
-        identity["search"] = {k: v for k, v in self.sweep.frozen["search"].items() if k != "space"}
-        params = [Param(key, str(value)) for key, value in flatten(identity).items()]
-        self.client.log_inputs(run, datasets=dataset_inputs(self.data))
-        self.client.log_batch(run, params=[*params, Param("parameters", str(point.parameters))])
-        self.described.add(run)
-
-    # ----------------------------------------------------------------------------- showing trials
-
-    def show(self, rows: Rows, trial: Trial, state: str, kept: bool, revision: str) -> None:
-        """Everything of one trial that MLflow does not have yet."""
-        if trial.number not in self.runs:
-            self.runs[trial.number] = self.create_run(rows, trial)
-        run = self.runs[trial.number]
-        if run not in self.described:
-            self.describe_run(run, rows, trial)
-        tags = {"state": state, "reason": trial.reason, **flatten(rows.invocations[-1].amounts)}
-        self.push_epochs(run, trial, tags)
-        if failures := [f for f in rows.failures if (f.work, f.subject) == ("train", trial.number)]:
-            text = "\n".join(f"{failure.message}\n{failure.traceback}" for failure in failures)
-            self.client.log_text(run, text, "failures.txt")
-        if state == "finished":
-            self.show_finished(run, rows, trial, kept)
-        if state in ("running", "waiting"):
-            self.client.update_run(run, status=ACTIVE[state])
-        else:
-            ended = trial.epochs[-1].ended if trial.epochs else time.time()
-            self.client.set_terminated(run, status=ACTIVE[state], end_time=int(ended * 1000))
-            self.client.set_tag(run, "revision", revision)
-
-    def push_epochs(self, run: str, trial: Trial, tags: dict[str, Any]) -> None:
-        """Epochs' metrics with the ledger's times, so that MLflow keeps one copy of a point pushed twice."""
-        from mlflow.entities import RunTag
-
-        new = trial.epochs[self.pushed.get(trial.number, 0) :]
-        metrics = [
-            point
-            for epoch in new
-            for point in epoch_metrics({**epoch.metrics, "seconds": epoch.seconds}, epoch.ended, epoch.number)
-        ]
-        self.client.log_batch(run, tags=[RunTag(key, str(value)) for key, value in tags.items()])
-        self.log_metrics(run, metrics)
-        self.pushed[trial.number] = len(trial.epochs)
-
-    def log_metrics(self, run: str, metrics: list[Any]) -> None:
-        """Any number of points; MLflow takes 1,000 at a time."""
-        for start in range(0, len(metrics), 1000):
-            self.client.log_batch(run, metrics=metrics[start : start + 1000])
-
-    def show_finished(self, run: str, rows: Rows, trial: Trial, kept: bool) -> None:
-        """Values of the best epoch, curves, model, checkpoint and weight dumps of a finished trial."""
-        best = trial.epochs[trial.best_epoch - 1]
-        values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
-        values |= {"best/epoch": float(best.number), "parameters": float(rows.point(trial.point).parameters)}
-        self.client.log_batch(run, metrics=epoch_metrics(values, best.ended, 0))  # one value each: drawn as bars
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch)
-            if self.options.curves:
-                heading = title(rows.point(trial.point).values)
-                plots.save(
-                    plots.curves(trial.epochs, trial.best_epoch, f"trial {trial.number} · {heading}"),
-                    folder / "curves.png",
-                )
-            if kept and trial.weights:
-                with suppress(DamagedError):
-                    self.dump(run, rows, trial, read_arrays(self.sweep.path, trial.weights), folder)
-            self.client.log_artifacts(run, str(folder))
-        if not kept:
-            self.drop(run)
-
-    def dump(self, run: str, rows: Rows, trial: Trial, weights: Arrays, folder: Path) -> None:
-        """The weights of the best epoch in every form asked for."""
-        model = artifacts.build_model(rows, trial, self.data, weights)
-        artifacts.write(folder, model, weights, self.options)
-        if self.options.model:
-            assert trial.weights
-            self.log_model(run, model, trial.weights.sha256)
-
-    def log_model(self, run: str, model: Any, sha256: str) -> None:
-        """The model, once: one of other weights is replaced, one that is there is left."""
-        import mlflow
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        if self.client.get_run(run).data.tags.get("model.weights") == sha256:
-            return
-        self.delete_models(run)
-        images = TensorSpec(self.data.train.x.dtype, (-1, *self.data.shape), "images")
-        outputs = TensorSpec(np.dtype("float32"), (-1, self.data.num_classes))
-        mlflow.models.Model.log(
-            artifact_path=None,
-            flavor=mlflow.keras,
-            name="model",
-            run_id=run,
-            model=model,
-            signature=ModelSignature(Schema([TensorSpec(images.type, images.shape)]), Schema([outputs])),
-            pip_requirements=[f"{name}=={version(name)}" for name in ("tensorflow", "keras", "numpy")],
-        )
-        self.client.set_tag(run, "model.weights", sha256)
-
-    def delete_models(self, run: str) -> None:
-        """The models of a run."""
-        outputs = self.client.get_run(run).outputs
-        for output in outputs.model_outputs if outputs else []:
-            with suppress(Exception):  # deleted before
-                delete_model(self.client, output.model_id)
-
-    def drop(self, run: str) -> None:
-        """Remove a run's model, checkpoint and dumps: it is not among the best any more."""
-        self.delete_models(run)
-        for path in ("weights.npz", "weights.txt", "checkpoint"):
-            delete_artifact(self.client, run, path)
-        self.client.set_tag(run, "model.weights", "")
-
-    # ----------------------------------------------------------------------------- showing the sweep
-
-    def show_parent(self, rows: Rows, finishing: bool, is_done: bool) -> None:
-        """The sweep's own run: the winner's metrics as they come; everything else at the end."""
-        order = ranking(rows)
-        revision = f"{[trial.number for trial in order]} {len(rows.evaluations)} {finishing}"
-        if revision == self.parent_shown:
-            return
-        if order and (evaluation := evaluation_of(rows, order[0])):
-            values = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
-            for run in (self.parent, self.runs[order[0].number]):
-                self.client.log_batch(run, metrics=epoch_metrics(values, evaluation.ended, 0))
-        if finishing:
-            self.close_parent(rows, order[0] if order else None, is_done)
-        self.parent_shown = revision
-
-    def best_so_far(self, rows: Rows) -> list[Any]:
-        """The best objective over trials by number, as far as they are done; under a key for each number of epochs."""
-        place = {trial.number: index for index, trial in enumerate(ranking(rows))}
-        until = max((len(trial.epochs) for trial in rows.trials), default=0)
-        best: Trial | None = None
-        points: list[Any] = []
-        for trial in rows.trials:
-            if trial.number in place and (trial.reason or len(trial.epochs) == until):
-                best = trial if best is None or place[trial.number] < place[best.number] else best
-                assert best.objective is not None
-                key = f"best_so_far/{rows.objective}_{until}_epochs"
-                points += epoch_metrics({key: best.objective}, trial.epochs[-1].ended, trial.number)
-            elif trial.state != "failed":
-                break
-        return points
-
-    def close_parent(self, rows: Rows, best: Trial | None, is_done: bool) -> None:
-        """Best so far, configuration, table, samples, the winner as a model; then the run is closed."""
-        self.log_metrics(self.parent, self.best_so_far(rows))
-        self.client.log_artifact(self.parent, str(self.sweep.path / "config.yaml"))
-        with tempfile.TemporaryDirectory() as scratch:
-            self.client.log_artifact(
-                self.parent, str(plots.save(plots.samples(self.data.train), Path(scratch) / "samples.png"))
-            )
-        table = trial_table(rows)
-        if table:
-            delete_artifact(self.client, self.parent, "results.json")  # `log_table` appends
-            columns = {key: [row[key] for row in table] for key in table[0]}
-            self.client.log_table(self.parent, columns, "results.json")
-        if best and best.weights and self.options.model:
-            with suppress(DamagedError):
-                weights = read_arrays(self.sweep.path, best.weights)
-                self.log_model(self.parent, artifacts.build_model(rows, best, self.data, weights), best.weights.sha256)
-        self.client.set_tag(self.parent, "state", "complete" if is_done else "interrupted")
-        for key, value in flatten(rows.invocations[-1].amounts).items():
-            self.client.set_tag(self.parent, key, str(value))
-        self.client.set_terminated(self.parent, status="FINISHED" if is_done else "KILLED")
-
-
-# ------------------------------------------------------------------------------------------ pieces
-
-
-def find_experiment(client: Any, config: Config, label: str) -> str:
-    """The experiment of the data's name, created if there is none."""
-    experiment = client.get_experiment_by_name(label)
-    if experiment:
-        return str(experiment.experiment_id)
-    uri = getattr(config.tracking, "uri", None)
-    location = None if uri else (Path(config.paths.mlruns).resolve() / "artifacts" / label).as_uri()
-    try:
-        return str(client.create_experiment(label, artifact_location=location))
-    except Exception:  # another sweep has just created it
-        experiment = client.get_experiment_by_name(label)
-        if experiment is None:
-            raise
-        return str(experiment.experiment_id)
-
-
-def sweep_id(sweep: Sweep, rows: Rows) -> str:
-    """Tells apart sweeps of equal names on a shared server: by where and when they began."""
-    first = rows.invocations[0]
-    return f"{sweep.name}@{hashlib.sha256(f'{first.host} {first.started}'.encode()).hexdigest()[:12]}"
-
-
-def epoch_metrics(values: dict[str, float], ended: float, step: int) -> list[Any]:
-    """As MLflow's points."""
-    from mlflow.entities import Metric
-
-    return [Metric(key, value, int(ended * 1000), step) for key, value in values.items()]
-
-
-def dataset_inputs(data: Dataset) -> list[Any]:
-    """The three parts of the data, with the project's own digest."""
-    from mlflow.entities import Dataset as MlflowDataset
-    from mlflow.entities import DatasetInput, InputTag
-
-    inputs = []
-    for context, part in (("train", data.train), ("validation", data.validation), ("test", data.test)):
-        profile = f'{{"num_rows": {len(part)}, "num_classes": {data.num_classes}}}'
-        entity = MlflowDataset(f"{data.label} {context}", data.digest[:32], "local", "{}", profile=profile)
-        inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
-    return inputs
-
-
-def delete_model(client: Any, model: str) -> None:
-    """A model and its files (MLflow alone would only hide it)."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    location = client.get_logged_model(model).artifact_location
-    client.delete_logged_model(model)
-    get_artifact_repository(location).delete_artifacts()
-
-
-def delete_artifact(client: Any, run: str, path: str) -> None:
-    """Remove one artifact of a run, if it is there."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    if any(item.path == path for item in client.list_artifacts(run)):
-        get_artifact_repository(client.get_run(run).info.artifact_uri).delete_artifacts(path)
-
-
-def version(package: str) -> str:
-    """Of an installed package."""
-    from importlib import metadata
-
-    return metadata.version(package)

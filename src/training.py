@@ -26,17 +26,18 @@ class NanError(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """An epoch that ended. `state` and `best_weights` copy the arrays when called; `stop` says why it was the last."""
+    """An epoch that ended. The functions copy arrays when called; `stop` says why it was the last."""
 
     epoch: Epoch
     state: Callable[[], Arrays]
+    weights: Callable[[], Arrays]  # as they are now
     best_weights: Callable[[], Arrays]
     stop: str
 
 
 def images_of(data: Dataset) -> Images:
     """What a model needs to know of the data."""
-    return Images(data.shape, str(data.train.x.dtype), data.num_classes, data.scale)
+    return Images(data.shape, str(data.train.x.dtype), data.num_classes, data.scale, data.preprocessing)
 
 
 def steps_per_epoch(data: Dataset, configuration: Configuration) -> int:
@@ -58,7 +59,11 @@ def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Prog
     def progress() -> Progress:
         current = best
         return Progress(
-            history[-1], lambda: copy_state(model, current), lambda: current, stop_reason(history, configuration)
+            history[-1],
+            lambda: copy_state(model, current),
+            lambda: copy_weights(model),
+            lambda: current,
+            stop_reason(history, configuration),
         )
 
     def is_done() -> bool:
@@ -198,9 +203,3 @@ def read_state(model: keras.Model, state: Arrays) -> Arrays:
         for index, variable in enumerate(variables):
             variable.assign(state[f"{kind}/{index}"])
     return {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
-
-
-def load_weights(model: keras.Model, weights: Arrays) -> None:
-    """Put named weights into a model."""
-    for variable in model.weights:
-        variable.assign(weights[variable.path])

@@ -41,6 +41,8 @@ class Evaluation:
     loss: float
     accuracy: float
     ended: float
+    predictions: File | None = None  # probabilities N×classes of all test images, as `probabilities`
+    model: File | None = None  # the model of that epoch, as Keras saves it
 
 
 def score(metrics: dict[str, float], objective: str) -> tuple[float, float]:

@@ -37,13 +37,13 @@ class Worker:
 class Pool:
     """The worker processes of a sweep."""
 
-    def __init__(self, config: Config, folder: Path, log: Path, digest: str) -> None:
+    def __init__(self, config: Config, folder: Path, log: Path, digest: str, useful: int) -> None:
         self.config, self.folder, self.log, self.digest = config, folder, log, digest
         self.stopping = False
         self.deaths_at_start = 0
         self.workers: list[Worker] = []
         try:
-            for number in range(1, count_workers(config) + 1):
+            for number in range(1, count_workers(config, useful) + 1):
                 self.workers.append(self.start(number))
         except BaseException:
             self.close()
@@ -125,8 +125,13 @@ class Pool:
         self.workers = []
 
 
-def count_workers(config: Config) -> int:
-    """As configured, or as many as cores and memory allow; one a GPU where there are any."""
+def count_workers(config: Config, useful: int) -> int:
+    """As configured, or as many as cores and memory allow, one a GPU where there are any; but none without work."""
+    return max(1, min(useful, allowed_workers(config)))
+
+
+def allowed_workers(config: Config) -> int:
+    """As many as the configuration and this machine allow."""
     if config.workers.count != "auto":
         return config.workers.count
     if gpus := count_gpus():
@@ -135,7 +140,7 @@ def count_workers(config: Config) -> int:
         len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     ) // config.training.threads
     memory = int(psutil.virtual_memory().available / 1e9 / config.workers.memory)
-    return max(1, min(cores, memory))
+    return min(cores, memory)
 
 
 def describe_death(code: int | None) -> str:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from src.config import UserError
-from src.folder import create_or_check, find, hold, is_held, list_sweeps, open_sweep, sweep_path, unfinished_relatives
+from src.folder import create_or_check, find, hold, is_held, list_sweeps, open_sweep, relatives, sweep_path
 from src.ledger import Ledger
 from src.schema import Config
 from tests.unit.examples import config
@@ -91,9 +91,9 @@ def test_relatives_are_named(tmp_path: Path) -> None:
     make_sweep(tmp_path / "near", here(tmp_path, "training.batch_size=32"), 1)
     make_sweep(tmp_path / "far", here(tmp_path, "architecture=dnn", "optimizer=sgd"), 2)
     make_sweep(tmp_path / "self", here(tmp_path), 3)
-    found = dict(unfinished_relatives(tmp_path / "self", here(tmp_path), "digest"))
+    found = dict(relatives(tmp_path / "self", here(tmp_path), "digest"))
     assert found == {"near": {"training.batch_size": (32, 64)}}
-    assert not dict(unfinished_relatives(tmp_path / "new", here(tmp_path), "other digest"))
+    assert not dict(relatives(tmp_path / "new", here(tmp_path), "other digest"))
 
 
 # -------------------------------------------------------------------------------------------- finding

@@ -9,8 +9,8 @@ import pytest
 from src.data import Dataset
 from src.ledger import Arrays, read_arrays, write_arrays
 from src.messages import TrainWork
-from src.model import build
-from src.training import NanError, Progress, compile_evaluation, images_of, load_weights, time_steps, train
+from src.model import build, restore
+from src.training import NanError, Progress, compile_evaluation, images_of, time_steps, train
 from src.values import Epoch, best_epoch
 from tests.unit.examples import arrays, dataset, trial_keys, use_one_thread, write_npz
 
@@ -110,8 +110,7 @@ def test_best_weights_are_those_of_the_best_epoch(data: Dataset) -> None:
     steps, _ = follow(work_of(*overrides, until=8), data)
     best = best_epoch([progress.epoch for progress in steps], "val_loss")
     assert best.number < 8
-    model = build(trial_keys(*overrides), images_of(data), 99, 1)
-    load_weights(model, steps[-1].best_weights())
+    model = restore(trial_keys(*overrides), images_of(data), steps[-1].best_weights())
     evaluated = compile_evaluation(model, data.validation, 16)(0)
     assert evaluated["loss"] == best.metrics["val_loss"] != steps[-1].epoch.metrics["val_loss"]
 

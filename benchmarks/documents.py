@@ -1,0 +1,116 @@
+"""The five networks of the documents on full MNIST: ours beside plain `Model.fit` and what the documents report.
+
+    python -m benchmarks.documents                                   Keras' MNIST, 3 seeds, hours on 2 cores
+    python -m benchmarks.documents data=npz data.path=mnist.npz +seeds=1 +only=dnn_128
+
+Both train on the same nine tenths of the training images, one after the other on one thread, for the document's
+epochs; the last epoch's weights are then evaluated on the 10,000 test images (the documents do so too). Prints
+mean and standard deviation over seeds, the difference paired by seed with its standard error, and the median time.
+"""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.fit import configure, options, set_threads
+from src.config import CONF
+from src.data import Dataset, load
+from src.messages import Configuration, TrainWork
+from src.report import new_table
+
+REPORTED = {  # by the documents: test accuracy, loss
+    "cnn_5x5": "> 0.98, < 0.05",
+    "dnn_dropout": "0.9826, 0.056",
+    "cnn_double_conv": "–",
+    "lenet": "–",
+    "dnn_128": "0.9789",
+}
+Result = tuple[float, float, float]  # test accuracy, test loss, seconds
+
+
+def main(arguments: list[str]) -> None:
+    """Print a line as each pair of runs ends, and the table at the end."""
+    own, overrides = options(arguments)
+    names = [own["only"]] if "only" in own else sorted(path.stem for path in Path(CONF / "experiment").glob("*.yaml"))
+    table = new_table(
+        "experiment", "document", "accuracy ours", "fit", "ours - fit", "loss ours", "fit", "s ours", "s fit"
+    )
+    console = Console(width=160, highlight=False)
+    for name in names:
+        config = configure([f"experiment={name}", *(overrides or ["data=mnist"])])
+        data = load(config.data)
+        set_threads(config.training.threads)
+        ours: list[Result] = []
+        fit: list[Result] = []
+        for seed in range(1, int(own.get("seeds", 3)) + 1):
+            ours.append(train_ours(config.model_dump(), data, seed))
+            fit.append(train_fit(config.model_dump(), data, seed))
+            console.print(f"{name} seed {seed}: ours {show(ours[-1])}; fit {show(fit[-1])}")
+        table.add_row(name, REPORTED[name], *compare(ours, fit))
+    console.print(table)
+
+
+def train_ours(configuration: Configuration, data: Dataset, seed: int) -> Result:
+    """By `src.training`, as a worker does it."""
+    import keras
+
+    from src.model import restore
+    from src.training import compile_evaluation, images_of, train
+
+    keras.backend.clear_session()
+    start = time.perf_counter()
+    work = TrainWork(1, 1, configuration, seed, "val_accuracy", configuration["training"]["epochs"], None, ())
+    *_, last = train(work, data, None)
+    seconds = time.perf_counter() - start
+    model = restore(configuration, images_of(data), last.weights())
+    metrics = compile_evaluation(model, data.test, configuration["training"]["batch_size"])(0)
+    return metrics["accuracy"], metrics["loss"], seconds
+
+
+def train_fit(configuration: Configuration, data: Dataset, seed: int) -> Result:
+    """By Keras' own loop on NumPy arrays, as one writes it."""
+    import keras
+
+    from src.model import build
+    from src.training import images_of, steps_per_epoch
+
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+    start = time.perf_counter()
+    model = build(configuration, images_of(data), seed, steps_per_epoch(data, configuration))
+    training, validation = configuration["training"], (data.validation.x, data.validation.y)
+    size, epochs = training["batch_size"], training["epochs"]
+    model.fit(data.train.x, data.train.y, batch_size=size, epochs=epochs, validation_data=validation, verbose=0)
+    seconds = time.perf_counter() - start
+    loss, accuracy = model.evaluate(data.test.x, data.test.y, verbose=0)
+    return accuracy, loss, seconds
+
+
+def compare(ours: list[Result], fit: list[Result]) -> list[str]:
+    """A row's figures."""
+    (accuracy, loss, seconds), (fit_accuracy, fit_loss, fit_seconds) = zip(*ours, strict=True), zip(*fit, strict=True)
+    difference = [x - y for x, y in zip(accuracy, fit_accuracy, strict=True)]
+    error = spread(difference) / len(difference) ** 0.5
+    return [
+        *(f"{statistics.mean(values):.4f} ± {spread(values):.4f}" for values in (accuracy, fit_accuracy)),
+        f"{statistics.mean(difference):+.4f} ± {error:.4f}",
+        *(f"{statistics.mean(values):.4f} ± {spread(values):.4f}" for values in (loss, fit_loss)),
+        *(f"{statistics.median(values):.0f}" for values in (seconds, fit_seconds)),
+    ]
+
+
+def spread(values: list[float] | tuple[float, ...]) -> float:
+    """The standard deviation; 0 of one value."""
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def show(result: Result) -> str:
+    """One run."""
+    return f"accuracy {result[0]:.4f} loss {result[1]:.4f} in {result[2]:.0f} s"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
