@@ -10,7 +10,7 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
     """One row a trial, the best first, those without a result last.
 
     Columns: trial, repeat, state, reason, each key of the space, the objective and the other metrics
-    at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's).
+    at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the versions that trained it).
     """
     ranked = ranking(rows)
     places = {trial.number: place for place, trial in enumerate(ranked)}
@@ -33,6 +33,7 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
                 "seconds": round(sum(epoch.seconds for epoch in trial.epochs), 2),
                 "parameters": point.parameters,
                 "run_id": trial.run_id or None,
+                "drift": trial.drift,
             }
         )
     return table

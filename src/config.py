@@ -4,6 +4,7 @@ Nothing here imports TensorFlow or MLflow: a mistake on the command line is answ
 """
 
 import difflib
+import errno
 import hashlib
 import json
 import os
@@ -28,6 +29,9 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 # What decides results, and nothing else: amounts, workers, tracking and paths stay outside.
 IDENTITY = ("architecture", "activation", "optimizer", "schedule", "training")
 SEARCH_IDENTITY = ("name", "strategy", "objective", "seed", "space")
+
+
+UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # what a full or locked disk says
 
 
 class UserError(Exception):
@@ -90,6 +94,10 @@ def report_errors(action: Callable[[], int]) -> int:
     except BrokenPipeError:  # of `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        message = explain_disk(error)
     except KeyboardInterrupt:
         print("Stopped before training began; nothing is lost.", file=sys.stderr)
         return 130
@@ -139,11 +147,19 @@ def validate(plain: dict[str, Any]) -> Config:
 
 
 def validate_trial(plain: dict[str, Any]) -> dict[str, Any]:
-    """The canonical form of one trial's keys: equal networks have equal forms. Raises UserError."""
+    """The canonical form of one trial's keys: equal networks have equal forms. Raises UserError.
+
+    Keys of a later version are left out as long as they are as before; `fill_in` adds them.
+    """
     try:
-        return Trial.model_validate({key: plain[key] for key in IDENTITY}).model_dump()
+        return Trial.model_validate({key: plain[key] for key in IDENTITY}).model_dump(exclude_defaults=True)
     except ValidationError as error:
         raise UserError("; ".join(explain_all(error, plain))) from None
+
+
+def fill_in(canonical: dict[str, Any]) -> dict[str, Any]:
+    """One trial's keys, all of them."""
+    return Trial.model_validate(canonical).model_dump()
 
 
 # ---------------------------------------------------------------------------------------- identity
@@ -151,14 +167,14 @@ def validate_trial(plain: dict[str, Any]) -> dict[str, Any]:
 
 def identity(config: Config, data_digest: str) -> dict[str, Any]:
     """What decides a sweep's results. Two configurations with equal identities are one sweep."""
-    plain = config.as_written()
+    plain = config.as_written(exclude_defaults=True)
     parts: dict[str, Any] = {"data": {**plain["data"], "digest": data_digest}}
     parts |= {key: plain[key] for key in IDENTITY}
     if not depends_on_epochs(config):
         parts["training"] = {key: value for key, value in plain["training"].items() if key != "epochs"}
     parts["search"] = {key: plain["search"][key] for key in SEARCH_IDENTITY}
     parts["data"].pop("path", None)  # the digest says what the file holds, wherever it lies
-    parts["data"].pop("preprocessing")  # of image files, when the model is used
+    parts["data"].pop("preprocessing", None)  # of image files, when the model is used
     return parts
 
 
@@ -199,6 +215,14 @@ def suggest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, options, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ""
     return f"{hint} Known here: {', '.join(options)}" if hint else f"; known here: {', '.join(options)}"
+
+
+def explain_disk(error: OSError) -> str:
+    """For a disk that is full, or a folder that may not be written."""
+    way = "make room, or keep less (checkpoints.keep=5 tracking.keep=5)"
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        way = "choose folders that you may write (paths.sweeps=… paths.mlruns=…)"
+    return f"{error.filename or 'a file'} cannot be written ({error.strerror}): {way}; the same command goes on."
 
 
 def explain_missing(error: MissingConfigException) -> str:

@@ -45,6 +45,14 @@ CREATE TABLE invocations (number INTEGER PRIMARY KEY, started REAL, ended REAL, 
     """
 ALTER TABLE evaluations ADD COLUMN predictions TEXT DEFAULT 'null';
 ALTER TABLE evaluations ADD COLUMN model TEXT DEFAULT 'null';
+ALTER TABLE trials ADD COLUMN drift TEXT DEFAULT '';
+ALTER TABLE points ADD COLUMN checksum TEXT DEFAULT '';
+ALTER TABLE trials ADD COLUMN checksum TEXT DEFAULT '';
+ALTER TABLE epochs ADD COLUMN checksum TEXT DEFAULT '';
+ALTER TABLE probes ADD COLUMN checksum TEXT DEFAULT '';
+ALTER TABLE evaluations ADD COLUMN checksum TEXT DEFAULT '';
+ALTER TABLE failures ADD COLUMN checksum TEXT DEFAULT '';
+ALTER TABLE invocations ADD COLUMN checksum TEXT DEFAULT '';
 """,
 ]
 TABLES: dict[type[Any], str] = {
@@ -118,6 +126,7 @@ class Ledger:
             table, columns = "epochs", {"trial": trial.number, **to_columns(epoch)}
         else:
             table, columns = TABLES[type(row)], to_columns(row)
+        columns["checksum"] = checksum(columns)
         names = ", ".join(f'"{name}"' for name in columns)
         marks = ", ".join("?" * len(columns))
         self.connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(columns.values()))
@@ -134,7 +143,7 @@ class Ledger:
         """Delete files that no row names any more."""
         for file in files:
             if self.folder:
-                (self.folder / file.path).unlink(missing_ok=True)
+                inside(self.folder, file).unlink(missing_ok=True)
 
     def sweep_out(self) -> None:
         """Delete checkpoints that no row names: left by a worker that died before its row was written."""
@@ -182,6 +191,8 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
 
 def explain_damage(path: Path, error: sqlite3.DatabaseError) -> str:
     """One sentence for a ledger that SQLite refuses."""
+    if isinstance(error, sqlite3.OperationalError):
+        return f"{path} cannot be used ({error}): is there room on its disk, and may you write it?"
     return f"{path} cannot be read as a sweep's ledger ({error}); restore it from a backup, or start anew with another name=…."
 
 
@@ -226,7 +237,17 @@ def select(connection: sqlite3.Connection, table: str) -> Iterable[dict[str, Any
     """A table's rows as dicts."""
     cursor = connection.execute(f"SELECT * FROM {table}")
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    found = [dict(zip(names, row, strict=True)) for row in cursor]
+    for row in found:
+        if (stored := row.pop("checksum", "")) and stored != checksum(row):
+            raise sqlite3.DatabaseError(f"a row of its {table.split()[0]} is not what was written: {row}")
+    return found
+
+
+def checksum(columns: dict[str, Any]) -> str:
+    """16 hex digits that change with any value of a row."""
+    values = [float(value) if isinstance(value, int) else value for _, value in sorted(columns.items())]
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def to_columns(row: Any) -> dict[str, Any]:
@@ -275,10 +296,18 @@ def write_file(folder: Path, path: str, save: Callable[[Path], object]) -> File:
     return File(path, hashlib.sha256(content).hexdigest())
 
 
+def inside(folder: Path, file: File) -> Path:
+    """Where a file of the sweep is. Raises DamagedError for one outside of its folder."""
+    path = (folder / file.path).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise DamagedError(f"{folder}/ledger.db names a file outside of its folder: {file.path}")
+    return path
+
+
 def read_file(folder: Path, file: File) -> bytes:
     """A file that the ledger names. Raises DamagedError where it is not the one written."""
     try:
-        content = (folder / file.path).read_bytes()
+        content = inside(folder, file).read_bytes()
     except OSError as error:
         raise DamagedError(f"{folder / file.path} cannot be read ({error.strerror})") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:

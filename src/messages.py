@@ -75,6 +75,7 @@ class Started:
 
     trial: int
     attempt: int
+    drift: str = ""  # how the versions differ from those the sweep began with
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Failed:
-    """Work ended in an error: a `crash` may be tried again, `nan` never, a `damaged` file starts anew."""
+    """Work ended in an error: a `crash` may be tried again, `nan` never, a `damaged` file starts anew, `disk` ends all."""
 
     work: Work
-    kind: Literal["nan", "crash", "damaged"]
+    kind: Literal["nan", "crash", "damaged", "disk"]
     message: str
     traceback: str = ""
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from src.config import fill_in
 from src.ledger import Arrays
 from src.messages import Configuration
 from src.strategies import stable_seed
@@ -63,8 +64,8 @@ def build(configuration: Configuration, images: Images, seed: int, steps_per_epo
 
 def restore(configuration: Configuration, images: Images, weights: Arrays) -> keras.Model:
     """A compiled model with given weights, by their names; not to be trained on."""
-    training = {**configuration["training"], "epochs": 1}
-    model = build({**configuration, "training": training}, images, 1, 1)
+    training = {"epochs": 100_000, **configuration["training"]}  # a point's configuration has none; the schedule rests
+    model = build(fill_in({**configuration, "training": training}), images, 1, 1)
     for variable in model.weights:
         variable.assign(weights[variable.path])
     return model

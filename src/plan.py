@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from src.config import UserError, fingerprint, validate_trial
+from src.config import UserError, fill_in, fingerprint, validate_trial
 from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, TrainWork, Work
 from src.rows import Point, Rows, Trial
 from src.schema import Config
@@ -33,6 +33,7 @@ class Plan:
     noted: int = 0  # points in `seen` and `first`
     exhausted: bool = False
     training: bool = True  # False: check and probe only
+    drift: str = ""  # how versions differ from those that trained so far: see `environment`
 
     @classmethod
     def of(cls, config: Config) -> "Plan":
@@ -179,7 +180,7 @@ def target(plan: Plan, rows: Rows) -> int:
 def complete(plan: Plan, rows: Rows, point: Point) -> Configuration:
     """A point's configuration with the number of epochs, which is an amount and no part of the point."""
     training = {**point.configuration["training"], "epochs": target(plan, rows)}
-    return {**point.configuration, "training": training}
+    return fill_in({**point.configuration, "training": training})
 
 
 def wants_training(plan: Plan, rows: Rows, trial: Trial, until: int) -> bool:

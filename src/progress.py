@@ -173,4 +173,5 @@ def start_log(path: Any) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.setLevel(logging.INFO)
     log.propagate = False
+    logging.raiseExceptions = False  # a full disk must not fill the screen
     log.handlers = [handler]

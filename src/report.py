@@ -61,13 +61,14 @@ def leaderboard(rows: Rows, limit: int | None) -> Table:
     """The best trials, best first; with their states where not all shown have finished."""
     shown = trial_table(rows)[:limit]
     keys = list(rows.points[0].values) if rows.points else []
-    states = any(row["state"] != "finished" or row["reason"] for row in shown)
+    states = any(row["state"] != "finished" or row["reason"] or row["drift"] for row in shown)
     columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
     table = new_table(*columns, *(["state"] if states else []))
     for place, row in enumerate(shown, 1):
         cells = [str(row["trial"]), *(show(row[key]) for key in keys), show_metric(row["val_accuracy"])]
         cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
         state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
+        state += f"; under {row['drift']}" if row["drift"] else ""
         best = place == 1 and row["state"] == "finished"
         cells += [f"{row['parameters']:,}", *([escape(state)] if states else [])]
         table.add_row(*cells, style="bold" if best else "")

@@ -59,6 +59,7 @@ class Trial:
     checkpoint_epoch: int = 0
     weights: File | None = None  # of the best epoch, once finished
     run_id: str = ""  # MLflow's, once everything of the finished trial is there
+    drift: str = ""  # how the versions that trained it differ from those that trained the first
     epochs: list[Epoch] = field(default_factory=list)  # rows of their own
 
 
@@ -168,6 +169,7 @@ class Rows:
     def _(self, event: Started, now: float) -> list[Row]:
         trial = self.trial(event.trial)
         trial.state, trial.reason, trial.attempts, trial.run_id = "running", "", event.attempt, ""
+        trial.drift = event.drift or trial.drift
         return [trial]
 
     @changed.register
@@ -228,7 +230,7 @@ class Rows:
         work = event.work
         if isinstance(work, TrainWork):
             trial = self.trial(work.trial)
-            trial.state, trial.reason = "failed", event.message
+            trial.state, trial.reason = "interrupted" if event.kind == "disk" else "failed", event.message
             trial.crashes += event.kind == "crash"
             if event.kind == "damaged":  # its state is gone: the trial starts anew, to the same result
                 trial.checkpoint, trial.checkpoint_epoch = None, 0

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from src.config import UserError
 from src.ledger import Ledger
-from src.messages import Event, Started, Stopped, TrainWork
+from src.messages import Event, Failed, Started, Stopped, TrainWork
 from src.plan import Plan, new_points, new_trials, next_work
 from src.rows import Row
 from src.workers import Pool
@@ -56,6 +57,8 @@ def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Call
         if event:
             ledger.save(event)
         tell(event)
+        if isinstance(event, Failed) and event.kind == "disk":
+            raise UserError(event.message)
     for work in pool.busy():  # a second signal: put down at once, to go on from the last checkpoint
         if isinstance(work, TrainWork):
             ledger.save(Stopped(work.trial))
@@ -71,7 +74,7 @@ def fill(plan: Plan, ledger: Ledger, pool: Pool) -> None:
         if work is None:
             break
         if isinstance(work, TrainWork):
-            ledger.save(Started(work.trial, work.attempt))
+            ledger.save(Started(work.trial, work.attempt, plan.drift))
         pool.give(worker, work)
 
 

@@ -1,6 +1,7 @@
 """What a configuration may hold: every key with its type and range.
 
-The defaults are not here but in `conf/`. Validation also brings a configuration into one canonical
+The defaults are not here but in `conf/`. A key that was added later has one here too: what it is in configurations
+from before; such keys are left out of a sweep's identity as long as they equal it, so that it keeps its name. Validation also brings a configuration into one canonical
 form (one number for all blocks becomes a list), so that equal networks compare equal.
 """
 
@@ -51,7 +52,7 @@ class DataSource(Strict):
     validation: Share
     seed: NonNegativeInt
     scale: PositiveFloat | Literal["auto"]
-    preprocessing: Literal["digits", "threshold", "resize"]
+    preprocessing: Literal["digits", "threshold", "resize"] = "resize"
 
 
 class Mnist5k(DataSource):
@@ -384,6 +385,7 @@ class Resume(Strict):
     """How a sweep that exists is taken up."""
 
     steal: bool
+    allow_drift: bool = False
 
 
 class Config(Trial):
@@ -393,7 +395,7 @@ class Config(Trial):
     search: Search
     workers: Workers
     tracking: Tracking
-    experiment: Name | None
+    experiment: Name | None = None
     name: Name | None
     preview: bool
     paths: Paths
@@ -406,12 +408,13 @@ class Config(Trial):
         self._written = copy.deepcopy(plain)
         return self
 
-    def as_written(self) -> dict[str, Any]:
+    def as_written(self, **options: Any) -> dict[str, Any]:
         """The configuration with one value where one value was written for all blocks, convolutions or layers.
 
         A space starts from it: `filters=32` holds for any number of blocks, `filters=[32,32]` for two.
+        `options` are those of pydantic's `model_dump`.
         """
-        dumped: dict[str, Any] = take_scalars(self.model_dump(), self._written)
+        dumped: dict[str, Any] = take_scalars(self.model_dump(**options), self._written)
         return dumped
 
 

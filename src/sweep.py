@@ -8,12 +8,10 @@ python -m src.sweep search=cnn_grid training.epochs=20 search.max_trials=10
 import os
 import shlex
 import socket
-import subprocess
 import sys
 import time
 from collections import Counter
 from contextlib import closing
-from importlib import metadata
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
+from src import environment
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
@@ -36,8 +35,6 @@ from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
-
-VERSIONS = ("tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
 
 
 def main(config: Config) -> int:
@@ -84,9 +81,11 @@ def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
 
 def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path) -> int:
     """Run what is left, then show the result; the exit code."""
-    ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1))
+    here = environment.describe()
+    plan.drift = environment.drift(ledger.rows, here)
+    refuse_drift(plan, ledger, plan.drift)
+    ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1, here))
     recover(plan.config, ledger)
-    mention_drift(console, ledger)
     with catch_signals() as interrupt:
         if is_work_left(plan, ledger):
             train_all(console, plan, data, ledger, path, interrupt)
@@ -226,35 +225,15 @@ def view_revision(config: Config, ledger: Ledger) -> str:
     return f"{store} {exists} {tracking.model_dump_json()} {states} {epochs} {len(rows.evaluations)}"
 
 
-def invocation(config: Config, number: int) -> Invocation:
+def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:
     """This start of the sweep, as a row."""
     amounts: dict[str, Any] = {
         "training": {"epochs": config.training.epochs},
         "search": {key: getattr(config.search, key) for key in ("max_trials", "max_seconds", "retries")},
         "workers": {"count": allowed_workers(config)},
     }
-    versions = {name: metadata.version(name) for name in VERSIONS}
-    environment = {"python": sys.version.split()[0], **versions, "git": git_commit()}
     now = time.time()
-    return Invocation(number, now, now, socket.gethostname(), os.getpid(), amounts, environment)
-
-
-def git_commit() -> str:
-    """Of the code, with a + where it was changed since; empty outside a repository."""
-    command = [
-        "git",
-        "-C",
-        str(Path(__file__).parent),
-        "describe",
-        "--always",
-        "--abbrev=40",
-        "--dirty=+",
-        "--exclude=*",
-    ]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
+    return Invocation(number, now, now, socket.gethostname(), os.getpid(), amounts, here)
 
 
 def mention_relatives(console: Console, path: Path, config: Config, data: Dataset) -> None:
@@ -267,14 +246,13 @@ def mention_relatives(console: Console, path: Path, config: Config, data: Datase
         console.print(text, style="dim", markup=False, soft_wrap=True)
 
 
-def mention_drift(console: Console, ledger: Ledger) -> None:
-    """Other versions of what computes may give other bits."""
-    then, now = ledger.rows.invocations[0].environment, ledger.rows.invocations[-1].environment
-    computing = ("python", "tensorflow", "keras", "numpy")
-    changed = [f"{name} {then.get(name)} → {now[name]}" for name in computing if then.get(name) != now[name]]
-    if changed:
-        text = f"note: since this sweep began, {', '.join(changed)}: its trials may not be comparable to the last bit"
-        console.print(text, style="yellow", markup=False, soft_wrap=True)
+def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
+    """Raises UserError where trials would be trained on under versions that give other bits."""
+    if drift and not plan.config.resume.allow_drift and is_work_left(plan, ledger):
+        raise UserError(
+            f"since this sweep was trained, {drift} has changed, so its trials would not be comparable to the last bit: "
+            "go back to what was, or go on with resume.allow_drift=true (the trials are then marked)."
+        )
 
 
 def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:

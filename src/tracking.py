@@ -22,6 +22,7 @@ from src.folder import open_sweep
 from src.messages import Tracked
 from src.processes import die_with_parent, ignore_signals, redirect_output, start_process
 from src.schema import Config, Mlflow
+from src.store import database, relocate
 from src.view import View
 
 PAUSE = 1.0  # seconds between two looks at the ledger
@@ -131,6 +132,8 @@ def set_up_mlflow(config: Config) -> Any:
     root = Path(config.paths.mlruns).resolve()
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / "lock"):  # creating the database takes seconds, and races
+        if database(root).is_file():
+            relocate(root)
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
         return client
@@ -141,10 +144,9 @@ def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
     set_environment()
     import mlflow
 
-    database = mlruns.resolve() / "mlflow.db"
     server = os.environ.get("MLFLOW_TRACKING_URI")
-    if not server and not database.is_file():
-        raise UserError(f"there is no {database}: give --mlruns, or set MLFLOW_TRACKING_URI to a server.")
+    if not server and not database(mlruns).is_file():
+        raise UserError(f"there is no {database(mlruns)}: give --mlruns, or set MLFLOW_TRACKING_URI to a server.")
     try:
         mlflow.set_tracking_uri(server or store_uri(mlruns))
         found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
@@ -158,4 +160,4 @@ def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
 
 def store_uri(mlruns: Path) -> str:
     """The database in a folder, as MLflow wants it."""
-    return f"sqlite:///{mlruns.resolve()}/mlflow.db"
+    return f"sqlite:///{database(mlruns)}"

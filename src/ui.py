@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from src.config import UserError, run_reading
+from src.store import database, relocate
 
 
 def main(
@@ -25,25 +26,25 @@ def main(
     port: Annotated[int, typer.Option(min=1, max=65535, help="To listen on, at 127.0.0.1 only.")] = 5000,
 ) -> None:
     """Print the links, then serve until Ctrl-C."""
-    database = mlruns.resolve() / "mlflow.db"
-    if not database.is_file():
+    if not database(mlruns).is_file():
         raise UserError(
             f"there is no {mlruns}/mlflow.db yet; it comes with the first sweep: python -m src.sweep search=cnn_grid"
         )
     refuse_taken(port)
+    relocate(mlruns)
     console = Console(highlight=False, soft_wrap=True)
-    for name, link in links(database, port):
+    for name, link in links(mlruns, port):
         console.print(f"{name}\n  {link}", markup=False)
     console.print("[dim]Ctrl-C ends the server.[/dim]")
-    serve(database, mlruns, port)
+    serve(mlruns, port)
 
 
-def links(database: Path, port: int) -> list[tuple[str, str]]:
+def links(mlruns: Path, port: int) -> list[tuple[str, str]]:
     """Each sweep's name and the page that shows its trials as charts, the newest first."""
     query = """SELECT t.value, r.experiment_id, r.run_uuid FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'sweep'
         WHERE r.lifecycle_stage = 'active'
         AND NOT EXISTS (SELECT 1 FROM tags p WHERE p.run_uuid = r.run_uuid AND p.key = 'trial') ORDER BY r.start_time DESC"""
-    with sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True) as connection:
+    with sqlite3.connect(f"{database(mlruns).as_uri()}?mode=ro", uri=True) as connection:
         found = connection.execute(query).fetchall()
     return [(name, chart_link(port, experiment, run)) for name, experiment, run in found]
 
@@ -66,11 +67,11 @@ def refuse_taken(port: int) -> None:
             raise UserError(f"port {port} cannot be used ({error.strerror}): try --port {port + 1}.") from error
 
 
-def serve(database: Path, mlruns: Path, port: int) -> None:
+def serve(mlruns: Path, port: int) -> None:
     """Run MLflow's server, reachable from this machine alone, until Ctrl-C; what it prints goes to mlruns/ui.log."""
     address = f"127.0.0.1:{port}"
     artifacts = (mlruns.resolve() / "artifacts").as_uri()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database(mlruns)}"]
     command += ["--default-artifact-root", artifacts, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--allowed-hosts", f"{address},localhost:{port}"]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}

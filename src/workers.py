@@ -20,6 +20,7 @@ from src.messages import EpochEnded, Event, Failed, Work
 from src.processes import count_gpus, start_process
 from src.schema import Config
 
+GROWTH = 2  # times the memory expected of a worker; one that has more is replaced
 DEATHS_AT_START = 3  # of workers that never got ready, before the sweep gives up
 
 
@@ -39,6 +40,7 @@ class Pool:
 
     def __init__(self, config: Config, folder: Path, log: Path, digest: str, useful: int) -> None:
         self.config, self.folder, self.log, self.digest = config, folder, log, digest
+        self.limit = GROWTH * config.workers.memory * 1e9
         self.stopping = False
         self.deaths_at_start = 0
         self.workers: list[Worker] = []
@@ -88,8 +90,18 @@ class Pool:
                 return None
             if not isinstance(message, EpochEnded):
                 worker.work = None
+                self.recycle(worker)
             return message  # type: ignore[no-any-return]
         return None
+
+    def recycle(self, worker: Worker) -> None:
+        """Replace a worker that has grown far beyond what is expected of one."""
+        with suppress(psutil.Error):  # it has died: `next_event` will say so
+            if not self.stopping and psutil.Process(worker.process.pid).memory_info().rss > self.limit:
+                worker.process.kill()
+                worker.process.join()
+                worker.pipe.close()
+                self.workers[self.workers.index(worker)] = self.start(worker.number)
 
     def bury(self, worker: Worker) -> Event | None:
         """Replace a worker that died; its work, if it had any, has failed."""

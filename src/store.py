@@ -1,0 +1,32 @@
+"""MLflow's database in `mlruns/`, as far as it is looked at without MLflow."""
+
+import sqlite3
+from pathlib import Path
+
+LOCATIONS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
+
+
+def database(mlruns: Path) -> Path:
+    """Where it is."""
+    return mlruns.resolve() / "mlflow.db"
+
+
+def relocate(mlruns: Path) -> bool:
+    """Write the artifacts' absolute locations anew if the folder was moved or copied; whether it was.
+
+    MLflow stores them absolute, and shows runs without artifacts where they are wrong.
+    """
+    here = (mlruns.resolve() / "artifacts").as_uri()
+    with sqlite3.connect(f"{database(mlruns).as_uri()}?mode=rw", uri=True) as connection:
+        known = connection.execute("SELECT name, artifact_location FROM experiments").fetchall()
+        suffixes = ((location, f"/artifacts/{name}") for name, location in known)
+        roots = {location.removesuffix(end) + "/artifacts" for location, end in suffixes if location.endswith(end)}
+        moved = {root for root in roots if root != here and root.startswith("file://")}
+        for root in moved:
+            for table, column in LOCATIONS:
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+                    (here, len(root) + 1, len(root) + 1, root + "/"),
+                )
+    connection.close()
+    return bool(moved)
