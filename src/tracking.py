@@ -26,6 +26,7 @@ from src.store import database, relocate
 from src.view import View
 
 PAUSE = 1.0  # seconds between two looks at the ledger
+STARTS = 10  # of a process that dies, before MLflow is left for later
 DONE = "done"  # to the coordinator: everything is in MLflow
 
 
@@ -40,15 +41,27 @@ class Trouble:
 
 
 class Tracker:
-    """The process that keeps MLflow up to date, seen from the coordinator."""
+    """The process that keeps MLflow up to date, seen from the coordinator; replaced where it dies."""
 
     def __init__(self, config: Config, folder: Path, log: Path) -> None:
-        self.process, self.pipe = start_process(main, "tracker", config, folder, log)
+        self.arguments = (config, folder, log)
+        self.asked: bool | None = None  # to finish, and whether the sweep is complete
         self.trouble = ""
         self.done = False
+        self.starts = 0
+        self.start()
+
+    def start(self) -> None:
+        """The process, or one in place of it."""
+        self.starts += 1
+        self.process, self.pipe = start_process(main, "tracker", *self.arguments)
+        if self.asked is not None:
+            self.finish(self.asked)
 
     def poll(self) -> Iterator[Tracked]:
         """What has come to MLflow since the last call."""
+        if not self.process.is_alive() and self.process.exitcode and self.starts < STARTS:
+            self.start()
         with suppress(EOFError, OSError):
             while self.pipe.poll():
                 message = self.pipe.recv()
@@ -61,12 +74,13 @@ class Tracker:
 
     def finish(self, is_done: bool) -> None:
         """Ask for the last of it, saying whether the sweep is complete."""
+        self.asked = is_done
         with suppress(OSError):
             self.pipe.send(is_done)
 
     def is_alive(self) -> bool:
         """Whether more can come."""
-        return not self.done and self.process.is_alive()
+        return not self.done and (self.process.is_alive() or (bool(self.process.exitcode) and self.starts < STARTS))
 
     def close(self) -> None:
         """End the process."""

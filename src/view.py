@@ -80,15 +80,17 @@ class View:
             state = "interrupted" if finishing and trial.state == "running" else trial.state
             kept = trial.number in best[:keep]
             revision = f"{state} {len(trial.epochs)} {trial.attempts} {'kept' if kept else ''}"
-            if not trial.attempts or self.shown.get(trial.number) == revision:
+            if not trial.attempts:
                 continue
+            is_shown = self.shown.get(trial.number) == revision
             try:
-                self.show(rows, trial, state, kept, revision)
+                if not is_shown:
+                    self.show(rows, trial, state, kept, revision)
             except Exception as error:
                 errors.append(error)
                 continue
             self.shown[trial.number] = revision
-            if state == "finished":
+            if state == "finished" and not (is_shown and trial.run_id):
                 yield Tracked(trial.number, self.runs[trial.number])
         if errors:
             raise errors[0]

@@ -150,6 +150,7 @@ def test_mlflow_has_the_sweep(finished: tuple[Home, str]) -> None:
         "config.yaml",
         "results.json",
         "samples.png",
+        "test",
     }
     assert len(client.get_metric_history(parent.info.run_id, f"best_so_far/val_accuracy_{EPOCHS}_epochs")) == 2
     assert parent.data.metrics["test_accuracy"] == home.rows().evaluations[0].accuracy

@@ -211,7 +211,7 @@ def test_what_is_no_database_is_refused(tmp_path: Path, action: Callable[[Path],
 
 def test_reading_does_not_create(tmp_path: Path) -> None:
     """Reading a sweep without a ledger is an error that leaves no file."""
-    with pytest.raises(UserError, match=r"ledger\.db cannot be read"):
+    with pytest.raises(UserError, match=r"ledger\.db cannot be used"):
         read(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
