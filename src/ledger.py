@@ -335,7 +335,9 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(path)  # a full disk does not say which file
         with suppress(OSError):
             temporary.unlink()
         raise

@@ -56,9 +56,9 @@ def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Call
         event = pool.next_event(WAIT)
         if event:
             ledger.save(event)
-        tell(event)
         if isinstance(event, Failed) and event.kind == "disk":
             raise UserError(event.message)
+        tell(event)
     for work in pool.busy():  # a second signal: put down at once, to go on from the last checkpoint
         if isinstance(work, TrainWork):
             ledger.save(Stopped(work.trial))
