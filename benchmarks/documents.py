@@ -1,7 +1,7 @@
 """The five networks of the documents on full MNIST: ours beside plain `Model.fit` and what the documents report.
 
     python -m benchmarks.documents                                   Keras' MNIST, 3 seeds, hours on 2 cores
-    python -m benchmarks.documents data=npz data.path=mnist.npz +seeds=1 +only=dnn_128
+    python -m benchmarks.documents data=npz data.path=mnist.npz +seeds=1 +only=dnn_128+lenet
 
 Both train on the same nine tenths of the training images, one after the other on one thread, for the document's
 epochs; the last epoch's weights are then evaluated on the 10,000 test images (the documents do so too). Prints
@@ -11,7 +11,6 @@ mean and standard deviation over seeds, the difference paired by seed with its s
 import statistics
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 
@@ -34,13 +33,13 @@ Result = tuple[float, float, float]  # test accuracy, test loss, seconds
 def main(arguments: list[str]) -> None:
     """Print a line as each pair of runs ends, and the table at the end."""
     own, overrides = options(arguments)
-    names = [own["only"]] if "only" in own else sorted(path.stem for path in Path(CONF / "experiment").glob("*.yaml"))
+    names = own["only"].split("+") if "only" in own else sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
+    configs = {name: configure([f"experiment={name}", *(overrides or ["data=mnist"])]) for name in names}
     table = new_table(
         "experiment", "document", "accuracy ours", "fit", "ours - fit", "loss ours", "fit", "s ours", "s fit"
     )
     console = Console(width=160, highlight=False)
-    for name in names:
-        config = configure([f"experiment={name}", *(overrides or ["data=mnist"])])
+    for name, config in configs.items():
         data = load(config.data)
         set_threads(config.training.threads)
         ours: list[Result] = []

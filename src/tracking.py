@@ -18,7 +18,7 @@ from typing import Any
 from filelock import FileLock
 
 from src.config import UserError
-from src.folder import open_sweep
+from src.folder import last_written, open_sweep
 from src.messages import Tracked
 from src.processes import die_with_parent, ignore_signals, redirect_output, start_process
 from src.schema import Config, Mlflow
@@ -98,13 +98,16 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
     die_with_parent()
     set_environment()
     os.nice(10)  # training first, but not to starve where other sweeps keep all cores busy
-    finishing, is_done, trouble, pause = False, False, "", PAUSE
+    finishing, is_done, trouble, pause, seen = False, False, "", PAUSE, 0.0
     view: View | None = None
     while True:
         try:
             view = view or View.open(set_up_mlflow(config), config, open_sweep(folder))
-            for event in view.reconcile(finishing, is_done):
-                pipe.send(event)
+            written = last_written(folder)
+            if finishing or written != seen:
+                for event in view.reconcile(finishing, is_done):
+                    pipe.send(event)
+            seen = written
             if trouble:
                 pipe.send(Trouble(""))
             trouble, pause = "", PAUSE
@@ -113,10 +116,8 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
                 return
         except Exception as error:  # a view may fail in any way: it is tried again, and training goes on
             traceback.print_exc()
-            trouble, view = (
-                f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
-                None,
-            )
+            first = next(iter(str(error).strip().splitlines()), "")
+            trouble, view, seen = f"{type(error).__name__}: {first}", None, 0.0
             pipe.send(Trouble(textwrap.shorten(trouble, 160, placeholder=" …")))
             if finishing:
                 return
