@@ -159,7 +159,7 @@ def validate_trial(plain: dict[str, Any]) -> dict[str, Any]:
 
 def fill_in(canonical: dict[str, Any]) -> dict[str, Any]:
     """One trial's keys, all of them."""
-    return Trial.model_validate(canonical).model_dump()
+    return Trial.model_validate({key: canonical[key] for key in IDENTITY}).model_dump()
 
 
 # ---------------------------------------------------------------------------------------- identity

@@ -46,7 +46,7 @@ def read(path: Path) -> Image.Image:
             image.load()
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # of a damaged file Pillow raises many kinds
         raise UserError(f"{path}: this is no image that can be read ({error}).") from error
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel
         values = np.asarray(image, float)

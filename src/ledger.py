@@ -65,6 +65,7 @@ TABLES: dict[type[Any], str] = {
 }
 JSON_COLUMNS = {"values", "configuration", "amounts", "environment", "metrics"}
 FILE_COLUMNS = {"checkpoint", "weights", "predictions", "model"}
+DAMAGES = (sqlite3.DatabaseError, UnicodeDecodeError)  # what reading a damaged database raises
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "lustre", "gpfs", "fuse.sshfs"}
 
 
@@ -87,7 +88,7 @@ class Ledger:
             connection.execute("PRAGMA synchronous=FULL")
             migrate(connection, path)
             return cls(connection, load_rows(connection, objective), folder)
-        except sqlite3.DatabaseError as error:
+        except DAMAGES as error:
             raise UserError(explain_damage(path, error)) from error
 
     @classmethod
@@ -101,7 +102,7 @@ class Ledger:
                     source.backup(connection)
             migrate(connection, path)
             return cls(connection, load_rows(connection, objective), None)
-        except sqlite3.DatabaseError as error:
+        except DAMAGES as error:
             raise UserError(explain_damage(path, error)) from error
 
     def save(self, event: Event | Row) -> None:
@@ -164,7 +165,7 @@ def read_rows(folder: Path, objective: str) -> Rows:
         with closing(connect_read_only(folder)) as connection:
             is_new = check_version(connection, folder / "ledger.db") == 0  # its tables are about to be created
             return Rows(objective) if is_new else load_rows(connection, objective)
-    except sqlite3.DatabaseError as error:
+    except DAMAGES as error:
         raise UserError(explain_damage(folder / "ledger.db", error)) from error
 
 
@@ -180,8 +181,14 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
-    """The schema's version; 0 for an empty file. Raises UserError for a later one than ours."""
+    """The schema's version; 0 for an empty file. Raises UserError for a later one than ours, DatabaseError for damage."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if version == 0 and (tables or any(path.parent.glob("checkpoints/*.npz"))):
+        raise sqlite3.DatabaseError("it is empty, though the sweep has begun")
     if version > len(SCHEMAS):
         raise UserError(
             f"{path} was written by a later version of this project (schema {version}): update, or use another name=…."
@@ -189,7 +196,7 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def explain_damage(path: Path, error: sqlite3.DatabaseError) -> str:
+def explain_damage(path: Path, error: Exception) -> str:
     """One sentence for a ledger that SQLite refuses."""
     if isinstance(error, sqlite3.OperationalError):
         return f"{path} cannot be used ({error}): is there room on its disk, and may you write it?"
@@ -210,6 +217,8 @@ def load_rows(connection: sqlite3.Connection, objective: str) -> Rows:
     connection.execute("BEGIN")
     try:
         return select_rows(connection, objective)
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise sqlite3.DatabaseError(f"its rows are not what was written: {error}") from error
     finally:
         connection.execute("COMMIT")
 
@@ -336,10 +345,10 @@ def write_durably(path: Path, content: bytes | memoryview) -> None:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        if isinstance(error, OSError):
-            error.filename = error.filename or str(path)  # a full disk does not say which file
         with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk does not say which file
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -1,5 +1,6 @@
 """The ledger holds exactly what happened, whatever happens to the process or the files."""
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -10,7 +11,18 @@ import numpy as np
 import pytest
 
 from src.config import UserError
-from src.ledger import SCHEMAS, Arrays, DamagedError, Ledger, read_arrays, read_rows, write_arrays, write_durably
+from src.ledger import (
+    SCHEMAS,
+    Arrays,
+    DamagedError,
+    Ledger,
+    read_arrays,
+    read_file,
+    read_rows,
+    write_arrays,
+    write_durably,
+    write_file,
+)
 from src.messages import Checked, CheckWork, Dropped, EpochEnded, Failed, Finished, Started, Stopped, Tracked, TrainWork
 from src.plan import Plan, new_points, new_trials
 from src.rows import Invocation, Rows
@@ -168,6 +180,91 @@ def test_in_memory_without_a_ledger(tmp_path: Path) -> None:
     assert preview.rows == Rows("val_loss") and not (tmp_path / "new").exists()
 
 
+# ------------------------------------------------------------------------- evaluations, older ledgers
+
+
+def test_an_evaluation_keeps_its_files(ledger: Ledger, tmp_path: Path) -> None:
+    """The files of predictions and model come back as they were written, and so does an evaluation without them."""
+    written = [
+        Evaluation(1, 2, 0.1, 0.9, 12.5, file("predictions"), file("model")),
+        Evaluation(1, 3, 0.1, 0.9, 12.5),
+        Evaluation(2, 1, 1 / 3, 0.1 + 0.2, 1e9 + 1 / 3, None, file("model")),
+    ]
+    for evaluation in written:
+        ledger.save(evaluation)
+    assert read_rows(tmp_path, "val_accuracy").evaluations == written
+    ledger.close()
+    again = Ledger.open(tmp_path, "val_accuracy")
+    assert repr(again.rows.evaluations) == repr(written)
+    again.close()
+
+
+@pytest.fixture
+def first_version(tmp_path: Path) -> Path:
+    """A folder with a ledger as the first version left it: a finished trial of two epochs that was looked at."""
+    metrics = '{"loss": 1.0, "accuracy": 0.5, "val_loss": 0.25, "val_accuracy": 0.75, "learning_rate": 0.001}'
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    connection.executescript(f"""{SCHEMAS[0]}
+        INSERT INTO points VALUES (1, '{{"a": [1]}}', '{{}}', 'feasible', '', 10, 20, 30);
+        INSERT INTO trials VALUES (1, 1, 'candidate', 1, 7, 'finished', '', 1, 0, 2, 0.75, 'null', 0,
+            '{{"path": "checkpoints/1-best.npz", "sha256": "00"}}', 'abc');
+        INSERT INTO epochs VALUES (1, 1, '{metrics}', 2.5, 10.0), (1, 2, '{metrics}', 2.5, 12.5);
+        INSERT INTO evaluations VALUES (1, 2, 0.125, 0.875, 13.5);
+        INSERT INTO invocations VALUES (1, 1.5, 14.0, 'here', 7, '{{}}', '{{"python": "3"}}', '');
+        PRAGMA user_version=1""")
+    connection.close()
+    return tmp_path
+
+
+def version_of(folder: Path) -> int:
+    """Of a ledger's schema."""
+    connection = sqlite3.connect(folder / "ledger.db")
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    connection.close()
+    return version
+
+
+def check_first_version(rows: Rows) -> None:
+    """The rows are those of the first version, and what it did not know is empty."""
+    assert rows.evaluations == [Evaluation(1, 2, 0.125, 0.875, 13.5, None, None)]
+    (trial,), (point,), (invocation,) = rows.trials, rows.points, rows.invocations
+    assert (trial.state, trial.seed, trial.best_epoch, trial.checkpoint) == ("finished", 7, 2, None)
+    assert trial.weights == File("checkpoints/1-best.npz", "00")
+    assert [(one.number, one.metrics["val_loss"], one.ended) for one in trial.epochs] == [
+        (1, 0.25, 10.0),
+        (2, 0.25, 12.5),
+    ]
+    assert point.values == {"a": [1]} and invocation.environment == {"python": "3"}
+
+
+def test_a_ledger_of_the_first_version_is_read_as_it_is(first_version: Path) -> None:
+    """Reading and previewing understand a ledger of the first version and leave it untouched."""
+    before = (first_version / "ledger.db").read_bytes()
+    check_first_version(read_rows(first_version, "val_accuracy"))
+    preview = Ledger.in_memory(first_version, "val_accuracy")
+    check_first_version(preview.rows)
+    preview.save(Started(1, 2))  # its tables, in memory, are the newest
+    preview.close()
+    assert (first_version / "ledger.db").read_bytes() == before and version_of(first_version) == 1
+    assert [path.name for path in first_version.iterdir()] == ["ledger.db"]
+
+
+def test_a_ledger_of_the_first_version_is_brought_to_the_newest(first_version: Path) -> None:
+    """Opening migrates once, every row is kept, and what only the newest knows can be written beside them."""
+    for _ in range(2):
+        ledger = Ledger.open(first_version, "val_accuracy")
+        check_first_version(ledger.rows)
+        ledger.close()
+        assert version_of(first_version) == len(SCHEMAS)
+    later = Evaluation(1, 2, 0.1, 0.9, 20.0, file("predictions"), file("model"))
+    ledger = Ledger.open(first_version, "val_accuracy")
+    ledger.save(later)
+    ledger.save(EpochEnded(1, epoch(3), file("1-3")))
+    ledger.close()
+    rows = read_rows(first_version, "val_accuracy")
+    assert rows == ledger.rows and rows.evaluations[1] == later and len(rows.trial(1).epochs) == 3
+
+
 # ------------------------------------------------------------------------------------- refused ledgers
 
 
@@ -255,16 +352,58 @@ def test_damaged_arrays_are_known(tmp_path: Path, spoil: Callable[[Path], None])
         read_arrays(tmp_path, saved)
 
 
+@pytest.mark.parametrize("content", [b"", b"model", bytes(range(256)) * 5000])
+def test_files_round_trip(tmp_path: Path, content: bytes) -> None:
+    """What something else writes is in the sweep's folder, bit by bit, under the name given, and nothing else is."""
+    names: list[str] = []
+
+    def save(path: Path) -> None:
+        names.append(path.name)
+        path.write_bytes(content)
+
+    saved = write_file(tmp_path, "models/00001-2.keras", save)
+    assert names == ["00001-2.keras"]  # Keras looks at the suffix
+    assert saved.path == "models/00001-2.keras" and (tmp_path / saved.path).read_bytes() == content
+    assert read_file(tmp_path, saved) == content
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / saved.path]
+
+
+def test_a_file_that_cannot_be_made_leaves_the_old(tmp_path: Path) -> None:
+    """Where writing fails half way the file of before is whole, and it can still be read."""
+    saved = write_file(tmp_path, "models/1.keras", lambda path: path.write_bytes(b"old"))
+
+    def fail(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("it broke")
+
+    with pytest.raises(RuntimeError, match="it broke"):
+        write_file(tmp_path, "models/1.keras", fail)
+    assert read_file(tmp_path, saved) == b"old" and list((tmp_path / "models").iterdir()) == [tmp_path / saved.path]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [flip, lambda path: os.truncate(path, 3), lambda path: os.truncate(path, 0), Path.unlink],
+    ids=["bit", "truncated", "empty", "missing"],
+)
+def test_a_changed_file_is_known(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """A file that is not, to the bit, what was written is named instead of read."""
+    saved = write_file(tmp_path, "models/1.keras", lambda path: path.write_bytes(b"the model"))
+    spoil(tmp_path / saved.path)
+    with pytest.raises(DamagedError, match=r"models/1\.keras"):
+        read_file(tmp_path, saved)
+
+
 def test_a_write_that_fails_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the disk fails on the way, the old content is whole and no temporary file is left."""
+    """If the disk fails on the way, the file is named, its old content whole, and no temporary file is left."""
     path = tmp_path / "a"
     write_durably(path, b"old")
 
     def fail(number: int) -> None:
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(OSError, match=f"no space left: '{path}'"):
         write_durably(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,7 +10,18 @@ import numpy as np
 import pytest
 
 from src.config import CONF
-from src.model import Images, InfeasibleError, activation, build, count_bytes, count_operations, make_schedule
+from src.model import (
+    Images,
+    InfeasibleError,
+    activation,
+    build,
+    count_bytes,
+    count_operations,
+    for_inference,
+    make_schedule,
+    predict,
+    restore,
+)
 from tests.unit.examples import trial_keys, use_one_thread
 
 use_one_thread()
@@ -132,6 +144,94 @@ def test_dropout_follows_from_the_seed() -> None:
     (first, second), again, other = dropped(1), dropped(1), dropped(2)
     assert np.array_equal(first, again[0]) and not np.array_equal(first, second)
     assert not np.array_equal(first, other[0])
+
+
+# ------------------------------------------------------------------------------------------ using one
+
+NOISE = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 1)).astype(np.uint8)
+
+
+def weights_of(model: Any) -> dict[str, Any]:
+    """As a checkpoint holds them."""
+    return {weight.path: np.array(weight) for weight in model.weights}
+
+
+def softmax(scores: Any) -> Any:
+    """By hand, an image a row."""
+    rows = [[math.exp(float(score) - max(map(float, row))) for score in row] for row in scores]
+    return np.array([[power / sum(row) for power in row] for row in rows])
+
+
+@pytest.mark.parametrize("factor", [1, 1000])  # with 1000 an exponential would overflow
+def test_predict_gives_probabilities(factor: int) -> None:
+    """Whether a model ends in softmax or logits, each image has the softmax of its last layer's sums, and they add to 1."""
+    logits, probabilities = (model_of(*CNN, f"architecture.head={head}", seed=3) for head in ("logits", "softmax"))
+    for model in (logits, probabilities):
+        head = model.get_layer("head")
+        head.kernel.assign(factor * head.kernel)
+    wanted = softmax(np.array(logits(NOISE)))
+    for model in (logits, probabilities):
+        found = predict(model, NOISE)
+        assert found.dtype == np.float32 and found.shape == (5, 3)
+        assert np.allclose(found, wanted, atol=1e-5) and np.allclose(found.sum(axis=1), 1, atol=1e-5)
+
+
+def test_predict_takes_any_number_of_images() -> None:
+    """One image or more than a batch: each has the probabilities that it has alone."""
+    model = model_of(*DNN, "architecture.head=logits")
+    images = np.random.default_rng(0).integers(0, 256, (300, 12, 12, 1)).astype(np.uint8)
+    together = predict(model, images)
+    assert together.shape == (300, 3)
+    assert all(np.allclose(predict(model, images[i : i + 1]), together[i], atol=1e-6) for i in (0, 255, 256, 299))
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        (*CNN, "architecture.batch_norm=true", "architecture.dense_dropout=0.5"),
+        (*DNN, "architecture.head=logits", "architecture.dropout=0.5"),
+        (*DNN, "schedule=cosine", "schedule.warmup_epochs=2", "optimizer=sgd"),
+    ],
+    ids=["cnn", "dnn", "schedule"],
+)
+def test_a_restored_model_gives_the_same(network: tuple[str, ...]) -> None:
+    """A model with the weights of another gives the same outputs, to the bit, though a seed of its own made it."""
+    model = model_of(*network, seed=5)
+    for weight in model.weights:
+        if weight.dtype == "float32":
+            weight.assign(np.random.default_rng(0).random(weight.shape))  # as if trained: biases and averages too
+    again = restore(trial_keys(*network), BYTES, weights_of(model))
+    assert np.array_equal(np.array(again(NOISE)), np.array(model(NOISE)))
+    assert not np.array_equal(np.array(again(NOISE)), np.array(model_of(*network, seed=5)(NOISE)))
+
+
+def test_restoring_needs_all_weights() -> None:
+    """Weights of another network are not taken for this one's."""
+    with pytest.raises(KeyError, match="dense2"):
+        restore(trial_keys("architecture=dnn", "architecture.units=[5,5]"), BYTES, weights_of(model_of(*DNN)))
+
+
+def test_for_inference(tmp_path: Path) -> None:
+    """What is served has neither optimizer nor loss, and the same outputs, also once it was saved and loaded."""
+    model = model_of(*CNN)
+    served = for_inference(model)
+    assert model.optimizer is not None and served.optimizer is None and not served.compiled
+    served.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.optimizer is None
+    for one in (served, loaded):
+        assert np.array_equal(np.array(one(NOISE)), np.array(model(NOISE)))
+        assert sum(weight.size for weight in one.get_weights()) == model.count_params()
+
+
+@pytest.mark.parametrize("preprocessing", ["digits", "threshold", "resize"])
+def test_the_inputs_name_carries_the_preprocessing(tmp_path: Path, preprocessing: str) -> None:
+    """How image files become the model's images is the name of its input, and stays so in what is served and saved."""
+    model = model_of(*DNN, images=Images((12, 12, 1), "uint8", 3, 1 / 255, preprocessing))
+    for_inference(model).save(tmp_path / "model.keras")
+    for one in (model, for_inference(model), keras.saving.load_model(tmp_path / "model.keras")):
+        assert one.inputs[0].name == f"image_{preprocessing}" and one.inputs[0].dtype == "uint8"
+        assert tuple(one.inputs[0].shape[1:]) == (12, 12, 1)
 
 
 # --------------------------------------------------------------------------------------- activations
