@@ -98,13 +98,15 @@ def train_ours(configuration: Configuration, data: Dataset, seed: int) -> Result
 
 
 def train_fit(configuration: Configuration, data: Dataset, seed: int) -> Result:
-    """By Keras' own loop on NumPy arrays, as one writes it."""
+    """By Keras' own loop on NumPy arrays, as one writes it.
+
+    Not after `keras.utils.set_random_seed`: with it, Keras 3.15 shuffles into the same order in every epoch.
+    """
     import keras
 
     from src.model import build
     from src.training import images_of, steps_per_epoch
 
-    keras.utils.set_random_seed(seed)
     model = build(configuration, images_of(data), seed, steps_per_epoch(data, configuration))
     times: list[float] = []
 
