@@ -118,7 +118,9 @@ CONDITIONS: dict[str, Callable[[str], Image.Image]] = {
     "grainy": lambda digit: grainy(draw(digit), 8),
     "very grainy": lambda digit: grainy(draw(digit), 25),
     "uneven light": lambda digit: shaded(draw(digit), across=0.5),
+    "uneven light, pale ink": lambda digit: shaded(draw(digit, ink=140), across=0.6),
     "a lamp beside it": lambda digit: shaded(draw(digit), around=0.5),
+    "a lamp beside it, pale ink": lambda digit: shaded(draw(digit, ink=160), around=0.9),
     "uneven light, light on dark": lambda digit: shaded(ImageOps.invert(draw(digit, ink=80)), across=0.3),
     "uneven light and grainy": lambda digit: grainy(shaded(draw(digit), across=0.4), 8),
     "specks": lambda digit: dirty(draw(digit)),
@@ -129,11 +131,17 @@ CONDITIONS: dict[str, Callable[[str], Image.Image]] = {
 }
 
 
+@cache
+def under(condition: str, digit: str) -> NDArray[Any]:
+    """A digit as it is seen under a condition."""
+    return see(CONDITIONS[condition](digit))
+
+
 @pytest.mark.parametrize("digit", DIGITS)
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_the_same_digit_is_seen(condition: str, digit: str) -> None:
     """However a digit stands on its page, the model is given nearly the same 28×28, and no other digit's."""
-    seen = see(CONDITIONS[condition](digit))
+    seen = under(condition, digit)
     assert difference(usual(digit), seen) < NEAR
     assert all(difference(usual(other), seen) > FAR for other in DIGITS if other != digit)
 
@@ -142,11 +150,23 @@ def test_the_same_digit_is_seen(condition: str, digit: str) -> None:
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_ink_is_fitted_and_centred_as_in_mnist(condition: str, digit: str) -> None:
     """The ink is light, as high as 20 pixels, never larger, and its centre of mass is in the middle within a pixel."""
-    seen = see(CONDITIONS[condition](digit))
+    seen = under(condition, digit)
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     assert np.ptp(rows) + 1 == 20 and np.ptp(columns) + 1 <= 20
     assert seen.max() > 240 and np.median(seen) == 0
     assert np.abs(np.array(ndimage.center_of_mass(seen.astype(float))) - 13.75).max() <= 1
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_what_cannot_be_centred_is_whole(turn: int) -> None:
+    """Where most of the ink is at one end, all of it stays on the page, moved to its border rather than cut off."""
+    page = Image.new("L", (280, 280), 240)
+    pen = ImageDraw.Draw(page)
+    pen.line((140, 40, 140, 240), fill=20, width=10)
+    pen.ellipse((45, 30, 235, 90), fill=20)
+    seen = np.rot90(see(page.rotate(turn, fillcolor=240)), -turn // 90)
+    rows = np.flatnonzero(seen.any(axis=1))
+    assert np.ptp(rows) + 1 == 20 and rows[-1] == 27
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (28, 28, 3), (56, 56, 1), (14, 14, 1), (28, 40, 1), (40, 28, 2)])
@@ -260,7 +280,7 @@ def test_float_models_get_shares(way: str, dtype: str) -> None:
     page = draw("0", ink=0, paper=255)
     shares, whole = prepare(page, way, MODEL, dtype), prepare(page, way, MODEL, "uint8")
     assert shares is not None and whole is not None
-    assert (shares.dtype, whole.dtype) == (np.dtype(dtype), np.uint8)
+    assert shares.dtype == dtype and whole.dtype == np.uint8
     assert np.allclose(shares, whole / 255, atol=1e-3)
     assert whole.max() == 255 and shares.max() == 1 and shares.min() == whole.min() == 0
 
