@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 
-from benchmarks.fit import configure
+from benchmarks.documents import configure
 from src.data import load
 from src.model import InfeasibleError, build
 from src.plan import Plan, complete, describe

@@ -1,5 +1,6 @@
 """What a trial leaves as files: its model, summary, checkpoint and weight dumps."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any
 
 def load_model(path: Path) -> Any:
     """A model from a .keras file. Raises UserError."""
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"{path} is no Keras model (.keras is a zip file).")
     try:
         with silenced():
             import keras

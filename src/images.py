@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 from scipy import ndimage
 
 from src.config import UserError
@@ -20,6 +20,16 @@ from src.config import UserError
 Grey = NDArray[np.float64]  # H×W, 0 is black and 1 white
 Pixels = NDArray[Any]  # H×W×C, as the model takes it
 
+UPRIGHT = {  # EXIF's orientation → what turns it upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
 WORKING_SIDE = 400  # pixels of the longer side, at which ink is looked for
 MIN_CONTRAST = 0.08  # of ink against paper, on a scale from black to white
 NOISE_FACTOR = 4.0  # ink is so many standard deviations of the paper's noise away from it
@@ -42,30 +52,42 @@ def read(path: Path) -> Image.Image:
     """The first frame of an image file, upright, without transparency. Raises UserError."""
     try:
         with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file)
-            image.load()
+            file.load()
+            image = upright(file)
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such file.") from None
     except Exception as error:  # of a damaged file Pillow raises many kinds
         raise UserError(f"{path}: this is no image that can be read ({error}).") from error
     if image.mode.startswith(("I", "F")):  # 16 or 32 bits a pixel
-        values = np.asarray(image, float)
-        image = Image.fromarray(np.uint8(255 * (values - values.min()) / max(np.ptp(values), 1e-9)))
+        values = np.nan_to_num(np.asarray(image, float), posinf=0, neginf=0)
+        full = next((top for top in (1, 255, 65535) if values.max() <= top), values.max())
+        image = Image.fromarray(np.uint8(np.clip(255 * values / full, 0, 255)))
     return flatten(image.convert("RGBA")) if image.has_transparency_data else image.convert("RGB")
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """As the camera was held. (Pillow's own way reads all tags, and fails if any of them is odd.)"""
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return image.transpose(turn) if turn is not None else image.copy()
+
+
 def flatten(image: Image.Image) -> Image.Image:
-    """A transparent image on paper of the other brightness than its ink."""
+    """A transparent image on its own paper if most of it is opaque, else on the other brightness than its ink."""
     pixels = np.asarray(image, float)
-    alpha = pixels[..., 3]
-    light = alpha.sum() > 0 and np.average(pixels[..., :3].mean(axis=2), weights=alpha) > 127
-    paper = Image.new("RGBA", image.size, "black" if light else "white")
-    return Image.alpha_composite(paper, image).convert("RGB")
+    opaque = pixels[..., 3] > 127
+    colours = pixels[opaque][:, :3] if opaque.any() else np.zeros((1, 3))
+    other = (0, 0, 0) if colours.mean() > 127 else (255, 255, 255)
+    red, green, blue = np.median(colours, axis=0).astype(int).tolist() if opaque.mean() > 0.5 else other
+    return Image.alpha_composite(Image.new("RGBA", image.size, (red, green, blue)), image).convert("RGB")
 
 
 def grey(image: Image.Image) -> Grey:
-    """Brightness, 0 to 1."""
-    return np.asarray(image.convert("L"), np.float64) / 255
+    """Brightness, 0 to 1; where that says little, the colour channel that says most."""
+    brightness = np.asarray(image.convert("L"), np.float64) / 255
+    if np.ptp(brightness) >= 2 * MIN_CONTRAST:
+        return brightness
+    channels = np.asarray(image.convert("RGB"), np.float64).transpose(2, 0, 1) / 255
+    return max((brightness, *channels), key=np.ptp)
 
 
 # ---------------------------------------------------------------------------------------- the ways
@@ -74,8 +96,8 @@ def grey(image: Image.Image) -> Grey:
 def resize(image: Image.Image, shape: tuple[int, int, int]) -> Pixels:
     """The whole image at the model's size, in its number of channels."""
     height, width, channels = shape
-    small = image.convert("L" if channels == 1 else "RGB").resize((width, height), Image.Resampling.LANCZOS)
-    return np.asarray(small, np.uint8).reshape(height, width, -1)[..., :channels]
+    small = image.convert(MODES[channels]).resize((width, height), Image.Resampling.LANCZOS)
+    return np.asarray(small, np.uint8).reshape(height, width, channels)
 
 
 def threshold(image: Image.Image, shape: tuple[int, int, int]) -> Pixels:
@@ -89,7 +111,8 @@ def digits(image: Image.Image, shape: tuple[int, int, int]) -> Pixels | None:
     image = image.copy()
     image.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     ink = find_ink(grey(image))
-    return None if ink is None else spread(centre(fit(ink, shape), shape)[..., np.newaxis], shape)
+    small = fit(ink, shape) if ink is not None else None
+    return spread(centre(small, shape)[..., np.newaxis], shape) if small is not None and small.any() else None
 
 
 def spread(pixels: Pixels, shape: tuple[int, int, int]) -> Pixels:
@@ -111,8 +134,9 @@ def find_ink(page: Grey) -> Grey | None:
     difference = page - paper(page)
     if (np.abs(difference) ** 3 * np.sign(difference)).sum() < 0:  # what stands out is darker than the paper
         difference = -difference
-    smooth = ndimage.gaussian_filter(difference, max(page.shape) / 150)
-    noise = 1.4826 * np.median(np.abs(smooth - np.median(smooth)))
+    width = max(page.shape) / 150
+    smooth = ndimage.gaussian_filter(difference, width)
+    noise = grain(difference) * min(1.0, 1 / (2 * np.sqrt(np.pi) * width))  # what smoothing leaves of it
     peak = np.quantile(smooth, 0.998)
     if peak < max(MIN_CONTRAST, NOISE_FACTOR * noise):
         return None
@@ -122,6 +146,12 @@ def find_ink(page: Grey) -> Grey | None:
     ink = np.clip(difference / peak, 0, 1) * near
     cut: Grey = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return cut
+
+
+def grain(page: Grey) -> float:
+    """The standard deviation of noise from pixel to pixel, by the smoother part of the page (Immerkær, 1996)."""
+    quiet = np.quantile(np.abs(ndimage.laplace(page)), 0.3)
+    return float(quiet / (0.385 * np.sqrt(20)))  # of a normal distribution, through the filter 1 1 -4 1 1
 
 
 def paper(page: Grey) -> Grey:
@@ -159,7 +189,7 @@ def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def fit(ink: Grey, shape: tuple[int, int, int]) -> Grey:
     """The ink at 20/28 of the model's height and width, keeping its proportions, its darkest at 1."""
     box = shape[0] * 20 / 28, shape[1] * 20 / 28
-    ink = thicken(ink, THICKNESS * box[0] / 20 / zoom(ink, box))
+    ink = thicken(ink, THICKNESS * min(box) / 20 / zoom(ink, box))
     factor = zoom(ink, box)
     height, width = (max(1, round(side * factor)) for side in ink.shape)
     image = Image.fromarray((ink * 255).astype(np.uint8)).resize((width, height), Image.Resampling.LANCZOS)
@@ -177,6 +207,7 @@ def thicken(ink: Grey, wanted: float) -> Grey:
     depth = ndimage.distance_transform_edt(np.pad(ink > 0.5, 1))
     ridge = depth[(depth > 0) & (depth == ndimage.maximum_filter(depth, 3))]
     missing = (wanted - 2 * np.median(ridge)) / 2 if len(ridge) else 0
+    missing = min(missing, max(ink.shape) / 8)
     if missing < 0.5:
         return ink
     radius = int(np.ceil(missing))
@@ -189,7 +220,7 @@ def centre(ink: Grey, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """The ink on a dark page of the model's size, its centre of mass in the middle, as far as it fits."""
     page = np.zeros(shape[:2], np.uint8)
     corner = [
-        int(np.clip(round((side - 1) / 2 - mass), 0, side - size))
+        int(np.clip(round(side / 2 - mass), 0, side - size))
         for side, mass, size in zip(page.shape, ndimage.center_of_mass(ink), ink.shape, strict=True)
     ]
     page[corner[0] : corner[0] + ink.shape[0], corner[1] : corner[1] + ink.shape[1]] = np.round(ink * 255)

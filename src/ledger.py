@@ -255,8 +255,15 @@ def select(connection: sqlite3.Connection, table: str) -> Iterable[dict[str, Any
 
 def checksum(columns: dict[str, Any]) -> str:
     """16 hex digits that change with any value of a row."""
-    values = [float(value) if isinstance(value, int) else value for _, value in sorted(columns.items())]
+    values = [plain(value) for _, value in sorted(columns.items())]
     return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
+def plain(value: Any) -> Any:
+    """A value as SQLite gives it back: without the kind of a number or the sign of zero, and None for NaN."""
+    if not isinstance(value, int | float):
+        return value
+    return None if value != value else float(value) + 0.0
 
 
 def to_columns(row: Any) -> dict[str, Any]:

@@ -77,13 +77,18 @@ def for_inference(model: keras.Model) -> keras.Model:
 
 
 def predict(model: keras.Model, images: NDArray[Any]) -> NDArray[np.float32]:
-    """Probabilities N×classes of images N×H×W×C as they are, whether the head gives these or logits."""
+    """Probabilities N×classes of images N×H×W×C as they are, whether the head gives these or logits.
+
+    The last layer of a model of this project says which; of others, each image's scores do.
+    """
     scores: NDArray[np.float32] = np.asarray(model.predict(images, batch_size=256, verbose=0))
-    if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-3):
-        return scores
-    powers: NDArray[np.float32] = np.exp(scores - scores.max(axis=1, keepdims=True))
-    powers /= powers.sum(axis=1, keepdims=True)
-    return powers
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    from_logits: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    head = model.layers[-1].name
+    if head in ("softmax", "logits"):
+        return scores if head == "softmax" else from_logits
+    is_probability = (scores >= 0).all(axis=1) & (np.abs(scores.sum(axis=1) - 1) < 1e-3)
+    return np.where(is_probability[:, np.newaxis], scores, from_logits)
 
 
 def count_operations(model: keras.Model) -> int:

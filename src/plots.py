@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from src.data import Part
 from src.values import Epoch
 
+rcParams["text.parse_math"] = False  # file names and labels may hold a $
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 

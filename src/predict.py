@@ -29,6 +29,8 @@ from src.plan import evaluation_of, winner
 from src.processes import silenced
 from src.report import new_console, new_table
 
+DRAWN = 40  # images at most, in a picture
+
 
 class Format(StrEnum):
     """How to print."""
@@ -71,7 +73,9 @@ def main(
     mlruns: Annotated[Path, typer.Option(help="The folder of MLflow's database.")] = Path("mlruns"),
 ) -> None:
     """Print the class of each image, its probability, and the runner-up. Exits with 1 if an image was skipped."""
-    readable = {path: found for path in image if (found := read(path))}
+    if picture and picture.suffix != ".png":
+        raise UserError(f"--picture {picture}: give the name of a file that ends in .png.")
+    readable = [(path, found) for path in image if (found := read(path))]
     seen = look(readable, model, preprocessing, sweeps, mlruns) if readable else []
     if format == Format.json:
         print(json.dumps([describe(one) for one in seen], indent=2))
@@ -101,14 +105,14 @@ def skip(reason: str) -> None:
 
 
 def look(
-    readable: dict[Path, Image], model: str, preprocessing: Preprocessing | None, sweeps: Path, mlruns: Path
+    readable: list[tuple[Path, Image]], model: str, preprocessing: Preprocessing | None, sweeps: Path, mlruns: Path
 ) -> list[Seen]:
     """The images through the model; an empty page is named and left out."""
     network = load(model, sweeps, mlruns)
     given = network.inputs[0]
     way = str(preprocessing or way_of(network))
     seen: list[tuple[Path, NDArray[Any]]] = []
-    for path, found in readable.items():
+    for path, found in readable:
         pixels = images.prepare(found, way, tuple(given.shape[1:]), str(given.dtype))
         if pixels is None:
             skip(f"{path}: the page is empty: nothing on it stands out from the paper and its noise.")
@@ -120,6 +124,8 @@ def look(
         from src.model import predict
 
         probabilities = predict(network, np.stack([pixels for _, pixels in seen]))
+    if not np.isfinite(probabilities).all():
+        raise UserError(f"{model} gives no numbers for these images (NaN): its training has failed.")
     return [Seen(path, pixels, row) for (path, pixels), row in zip(seen, probabilities, strict=True)]
 
 
@@ -166,9 +172,20 @@ def load_file(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"{path}: there is no such file.")
     network = load_model(path)
-    if len(network.inputs) != 1 or len(network.inputs[0].shape) != 4 or None in network.inputs[0].shape[1:]:
-        raise UserError(f"{path}: this model does not take images of one size (N×H×W×C).")
+    inputs, outputs = (shapes(network, end) for end in ("inputs", "outputs"))
+    if len(inputs) != 1 or len(inputs[0]) != 4 or None in inputs[0][1:] or inputs[0][3] not in images.MODES:
+        raise UserError(f"{path}: this model does not take images of one size (N×H×W×C, 1 to 4 channels).")
+    if len(outputs) != 1 or len(outputs[0]) != 2 or (outputs[0][1] or 0) < 2:
+        raise UserError(f"{path}: this model does not give one score for each of some classes (N×classes).")
     return network
+
+
+def shapes(network: Any, end: str) -> list[tuple[int | None, ...]]:
+    """Of a model's inputs or outputs; none if it was never built."""
+    try:
+        return [tuple(tensor.shape) for tensor in getattr(network, end)]
+    except (AttributeError, ValueError, TypeError):
+        return []
 
 
 # ------------------------------------------------------------------------------------------ showing
@@ -198,12 +215,12 @@ def show(seen: list[Seen]) -> None:
 
 def save(seen: list[Seen], picture: Path) -> None:
     """What the network saw beside its probabilities, as a picture."""
-    figure = plots.seen([(one.file.name, one.pixels, one.probabilities) for one in seen])
+    figure = plots.seen([(one.file.name, one.pixels, one.probabilities) for one in seen[:DRAWN]])
     try:
         plots.save(figure, picture)
     except (OSError, ValueError) as error:
         raise UserError(f"--picture {picture} cannot be written: {error}.") from error
-    print(f"drawn: {picture}", file=sys.stderr)
+    print(f"drawn: {picture}{f' (the first {DRAWN})' if len(seen) > DRAWN else ''}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -81,15 +81,15 @@ def convolution(size: int, channels: int, filters: int) -> int:
     return (size * size * channels + 1) * filters
 
 
-# What the documents' networks are on 28×28×1 images of 10 classes: parameters; batch size, epochs; layers with weights,
-# dropouts and poolings in their order; the activation at the end.
+# What the documents' networks are on 28×28×1 images of 10 classes: parameters; batch size, epochs; convolutions by
+# padding and filters, poolings, dense layers and dropouts in their order; what stands at the end.
 DOCUMENTS: dict[str, tuple[int, int, int, str, str]] = {
     # same 28, pooled 14, same 14, pooled 7
     "cnn_5x5": (
         convolution(5, 1, 16) + convolution(5, 16, 32) + dense(7 * 7 * 32, 128) + dense(128, 10),
         32,
         5,
-        "conv16 pool2 conv32 pool2 dense128 dense10",
+        "same16 pool2 same32 pool2 dense128 dense10",
         "softmax",
     ),
     # same 28, valid 26, pooled 13, same 13, valid 11, pooled 5
@@ -102,7 +102,7 @@ DOCUMENTS: dict[str, tuple[int, int, int, str, str]] = {
         + dense(512, 10),
         64,
         10,
-        "conv32 conv32 pool2 conv64 conv64 pool2 dense512 dense10",
+        "same32 valid32 pool2 same64 valid64 pool2 dense512 dense10",
         "softmax",
     ),
     "dnn_128": (dense(784, 128) + dense(128, 10), 32, 10, "dense128 dense10", "softmax"),
@@ -118,7 +118,7 @@ DOCUMENTS: dict[str, tuple[int, int, int, str, str]] = {
         convolution(3, 1, 32) + convolution(3, 32, 64) + dense(5 * 5 * 64, 64) + dense(64, 10),
         32,
         10,
-        "conv32 pool2 conv64 pool2 dense64 dense10",
+        "valid32 pool2 valid64 pool2 dense64 dense10",
         "logits",
     ),
 }
@@ -133,7 +133,7 @@ def network_of(chosen: Config) -> Any:
 def layers(model: Any) -> str:
     """A model's layers in a few words."""
     words = {
-        "Conv2D": lambda layer: f"conv{layer.filters}",
+        "Conv2D": lambda layer: f"{layer.padding}{layer.filters}",
         "MaxPooling2D": lambda layer: f"pool{layer.pool_size[0]}",
         "Dense": lambda layer: f"dense{layer.units}",
         "Dropout": lambda layer: f"drop{layer.rate}",

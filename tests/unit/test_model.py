@@ -169,10 +169,11 @@ def test_predict_gives_probabilities(factor: int) -> None:
     for model in (logits, probabilities):
         head = model.get_layer("head")
         head.kernel.assign(factor * head.kernel)
-    wanted = softmax(np.array(logits(NOISE)))
+    images = np.concatenate([NOISE, np.zeros_like(NOISE[:1])])  # of very different sums
+    wanted = softmax(np.array(logits(images)))
     for model in (logits, probabilities):
-        found = predict(model, NOISE)
-        assert found.dtype == np.float32 and found.shape == (5, 3)
+        found = predict(model, images)
+        assert found.dtype == np.float32 and found.shape == (6, 3)
         assert np.allclose(found, wanted, atol=1e-5) and np.allclose(found.sum(axis=1), 1, atol=1e-5)
 
 

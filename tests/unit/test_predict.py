@@ -231,9 +231,14 @@ def test_a_picture(predict: Predict, tmp_path: Path, count: int) -> None:
         assert picture.format == "PNG" and min(picture.size) > 100
 
 
-@pytest.mark.parametrize(
-    ("picture", "reason"), [("nowhere/seen.png", "No such file or directory"), ("seen.words", "not supported")]
-)
+@pytest.mark.parametrize("picture", ["seen", "seen.words", "folder/"])
+def test_a_picture_that_is_no_png(predict: Predict, tmp_path: Path, picture: str) -> None:
+    """A picture's name ends in .png, which is said before anything is loaded."""
+    code, out, err = predict(bar(tmp_path / "a.png", UPRIGHT), "--picture", picture)
+    assert code == 2 and not out and "ends in .png" in err
+
+
+@pytest.mark.parametrize(("picture", "reason"), [("nowhere/seen.png", "No such file or directory")])
 def test_a_picture_that_cannot_be_written(predict: Predict, tmp_path: Path, picture: str, reason: str) -> None:
     """A path that cannot be written is named, after the answers."""
     code, out, err = predict(bar(tmp_path / "a.png", UPRIGHT), "--picture", picture, "--format", "json")
@@ -248,9 +253,9 @@ def test_a_picture_that_cannot_be_written(predict: Predict, tmp_path: Path, pict
     ("model", "reason"),
     [
         ("missing.keras", "there is no such file"),
-        ("text.keras", "cannot be loaded as a Keras model"),
-        ("empty.keras", "cannot be loaded as a Keras model"),
-        ("cut.keras", "cannot be loaded as a Keras model"),
+        ("text.keras", "is no Keras model"),
+        ("empty.keras", "is no Keras model"),
+        ("cut.keras", "is no Keras model"),
         ("numbers.keras", "does not take images of one size"),
         ("any size.keras", "does not take images of one size"),
         ("no channels.keras", "does not take images of one size"),
