@@ -1,6 +1,6 @@
 """How well a model reads photographs of digits, by each way of preparing them.
 
-    python -m benchmarks.photographs                 the winner of the latest sweep, under a minute
+    python -m benchmarks.photographs                 the winner of the latest sweep, 5 minutes
     python -m benchmarks.photographs SWEEP
 
 Takes the test digits of the sweep's own data, which it was neither trained on nor chosen by, draws each of them
