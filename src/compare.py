@@ -49,7 +49,9 @@ def main(
         console.print(f"  {escape(reason)}  [dim](points {spans(numbers)})[/dim]", soft_wrap=True)
     console.print(leaderboard(rows, None))
     for evaluation in rows.evaluations:
-        console.print(f"test: trial {evaluation.trial}, accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}")
+        console.print(
+            f"test: trial {evaluation.trial}, epoch {evaluation.epoch}, accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}"
+        )
 
 
 if __name__ == "__main__":

@@ -141,7 +141,9 @@ def load(model: str, sweeps: Path, mlruns: Path) -> Any:
     if model.endswith(".keras"):
         return load_file(Path(model))
     if ":/" not in model:
-        return load_file(winner_file(model, sweeps))
+        found = winner_file(model, sweeps)
+        print(f"model: {os.path.relpath(found)}", file=sys.stderr)
+        return load_file(found)
     from src.tracking import download_model
 
     with tempfile.TemporaryDirectory() as folder:
@@ -153,7 +155,8 @@ def winner_file(name: str, sweeps: Path) -> Path:
     sweep = find(sweeps, name)
     rows = read_rows(sweep.path, sweep.objective)
     best = winner(rows)
-    evaluation = evaluation_of(rows, best) if best else None
+    latest = rows.evaluations[-1] if rows.evaluations else None  # where trials are being given more epochs
+    evaluation = (evaluation_of(rows, best) if best else None) or latest
     if not evaluation or not evaluation.model:
         raise UserError(
             f"{sweep.name} has no model yet: run its command to the end, or give --model runs:/RUN_ID/model of one trial."

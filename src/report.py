@@ -35,7 +35,7 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
         )
     left = seconds_left(plan, rows, train_images, workers)
     checkpoints, mlflow = bytes_needed(plan, rows)
-    time = f"about [b]{show_seconds(left)}[/b]" if left is not None else "unknown time"
+    time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
     console.print(
         f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan, rows)}, "
         f"{number_of(workers, 'worker')}: {time}; "

@@ -27,7 +27,7 @@ from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, relatives, sweep_path
 from src.ledger import Ledger, write_durably
 from src.messages import Dropped, Stopped, Viewed
-from src.plan import Plan, ahead_only, next_work, ranking
+from src.plan import Plan, ahead_only, next_work, ranking, target
 from src.progress import Screen, start_log
 from src.report import command, new_console, number_of, overview, point_table, result
 from src.rows import Invocation, Rows
@@ -86,6 +86,9 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
     refuse_drift(plan, ledger, plan.drift)
     ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1, here))
     recover(plan.config, ledger)
+    if (until := target(plan, ledger.rows)) > plan.config.training.epochs:
+        words = f"its trials have had up to {until} epochs already; training.epochs={plan.config.training.epochs} asks for fewer"
+        console.print(f"note: {words}", style="yellow", soft_wrap=True)
     with catch_signals() as interrupt:
         if is_work_left(plan, ledger):
             train_all(console, plan, data, ledger, path, interrupt)
@@ -200,6 +203,8 @@ def finish_tracking(
     """Wait until MLflow has everything, or the user asks once more to stop."""
     tracker.finish(is_done)
     asked = interrupt.count
+    if not console.is_terminal:
+        console.print("writing the last of it to MLflow …")
     with console.status("writing the last of it to MLflow (Ctrl-C leaves it for later) …"):
         while tracker.is_alive() and interrupt.count == asked:
             follow(config, ledger, tracker, None)
@@ -271,7 +276,9 @@ def print_ways(console: Console, config: Config, rows: Rows, path: Path, interru
         states = Counter(trial.state for trial in rows.trials)
         counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted']} under way"
         again = f"{command(Path(sys.argv[0]).stem)} {shlex.join(sys.argv[1:])}".strip()
-        console.print(f"Stopped: {counts}. To go on: [b]{escape(again)}[/b]", soft_wrap=True)
+        done = states["finished"] == len(rows.trials) and len(rows.evaluations) > 0
+        text = "Stopped while MLflow was written to; all else is done" if done else f"Stopped: {counts}"
+        console.print(f"{text}. To go on: [b]{escape(again)}[/b]", soft_wrap=True)
         return
     console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)
     if isinstance(config.tracking, Mlflow):

@@ -90,7 +90,7 @@ class View:
                 errors.append(error)
                 continue
             self.shown[trial.number] = revision
-            if state == "finished" and not (is_shown and trial.run_id):
+            if state not in ("running", "waiting") and not (is_shown and trial.run_id):
                 yield Tracked(trial.number, self.runs[trial.number])
         if errors:
             raise errors[0]

@@ -64,7 +64,9 @@ def test_predicts_by_sweep_by_uri_and_by_file(trained: tuple[Home, str], tmp_pat
     folders = ["--sweeps", str(home.root / "sweeps"), "--mlruns", str(home.root / "mlruns"), "--format", "json"]
     models = [sweep.name, f"runs:/{home.rows().trials[0].run_id}/model", str(sweep / evaluation.model.path)]
     command = [sys.executable, "-m", "src.predict", *map(str, files), *folders, "--model"]
-    said = [json.loads(run([*command, model]).stdout) for model in models]
+    printed = [run([*command, model]).stdout for model in models]
+    assert printed[0].startswith("model: ") and evaluation.model.path in printed[0]
+    said = [json.loads(text[text.index("[") :]) for text in printed]
     assert said[0] == said[1] == said[2] and [one["file"] for one in said[0]] == list(map(str, files))
     assert sum(one["class"] == label for one, label in zip(said[0], y, strict=True)) > 20
     (tmp_path / "0.png").write_text("no image")
