@@ -34,6 +34,7 @@ def test_trial_table() -> None:
         "seconds": 5.23,
         "parameters": 300,
         "run_id": "abc",
+        "drift": "",
     }
     assert all(list(row) == list(table[0]) for row in table)
     assert (table[1]["reason"], table[2]["val_accuracy"], table[3]["best_epoch"]) == ("early stopping", None, None)

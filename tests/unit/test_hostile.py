@@ -71,14 +71,14 @@ def points_of(plain: dict[str, Any]) -> None:
         new_points(plan, Rows("val_accuracy"))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.sampled_from(KEYS), VALUES)
 def test_any_value_of_any_key(key: str, value: Any) -> None:
     """A key may hold anything."""
     points_of(put(PLAIN, key, value))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(SPACES, st.sampled_from(["grid", "random"]))
 def test_any_space(space: Any, strategy: str) -> None:
     """A space may hold anything."""

@@ -53,7 +53,6 @@ def test_leaves(node: dict[str, Any], dimension: Choice | Range) -> None:
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        ({}, "search.space"),
         ({"architecture": {}}, "search.space.architecture"),
         ({"architecture": 3}, "search.space.architecture.*found 3"),
         ({"architecture": {"kernal": {"choice": [3]}}}, r"search\.space\.architecture\.kernal.*did you mean 'kernel'"),
@@ -88,6 +87,12 @@ def test_what_cannot_be_searched(space: dict[str, Any], words: str) -> None:
     """A mistake in the space is named by its key."""
     with pytest.raises(UserError, match=words):
         parse(space, CONFIGURATION)
+
+
+def test_an_empty_space_is_one_point() -> None:
+    """Nothing to search leaves the configuration as it is, once."""
+    assert parse({}, CONFIGURATION) == [] and size([]) == 1
+    assert grid_point([], 0) == {} and grid_point([], 1) is None
 
 
 # -------------------------------------------------------------------------------------------- points
