@@ -1,5 +1,6 @@
 """Data is split once, exactly and in proportion; what is wrong with a file is said with its name."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -226,6 +227,37 @@ def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     with pytest.raises(UserError):
         dataset(path)
     assert not ran.exists()
+
+
+# ------------------------------------------------------------------------------------ Keras' data sets
+
+
+def test_fashion_mnist_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files that Keras keeps are read without a network, and split as every other source."""
+    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path))
+    cache = tmp_path / "datasets" / "fashion-mnist"
+    cache.mkdir(parents=True)
+    for part, count in (("train", 100), ("t10k", 20)):
+        labels, pixels = bytes(n % 10 for n in range(count)), bytes(n % 251 for n in range(count * 784))
+        (cache / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + labels))
+        (cache / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pixels))
+    data = load(config("data=fashion_mnist").data)
+    assert [part.x.shape for part in (data.train, data.validation, data.test)] == [
+        (90, 28, 28, 1),
+        (10, 28, 28, 1),
+        (20, 28, 28, 1),
+    ]
+    assert (data.label, data.num_classes, data.test.y.tolist()) == ("fashion_mnist", 10, [*range(10)] * 2)
+
+
+def test_mnist_by_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras' MNIST has a test part of its own; a tenth of the rest is held out for validation."""
+    train, test = arrays(200, size=28, classes=10), arrays(40, size=28, classes=10, seed=1)
+    path = write_npz(tmp_path / "mnist.npz", **train, x_test=test["x_train"], y_test=test["y_train"])
+    monkeypatch.setattr("keras.src.datasets.mnist.get_file", lambda *_, **__: str(path))
+    data = load(config("data=mnist").data)
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [180, 20, 40]
+    assert (data.test.x[..., 0] == test["x_train"]).all() and data.preprocessing == "digits"
 
 
 @pytest.mark.parametrize(
