@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from src.config import UserError
+from src.config import UserError, first_line
 from src.data import Dataset
 from src.ledger import Arrays
 from src.processes import silenced
@@ -35,8 +35,7 @@ def load_model(path: Path) -> Any:
 
             return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises many kinds
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"{path} cannot be loaded as a Keras model: {reason}") from error
+        raise UserError(f"{path} cannot be loaded as a Keras model: {first_line(error)}") from error
 
 
 def write(folder: Path, model: Any, weights: Arrays, options: Mlflow) -> None:

@@ -4,9 +4,8 @@ python -m src.compare latest
 python -m src.compare SWEEP --format csv > results.csv
 """
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -17,28 +16,19 @@ from src.folder import find
 from src.ledger import read_rows
 from src.report import leaderboard, new_console, number_of, render, spans
 
-
-class Format(StrEnum):
-    """How to print."""
-
-    table = "table"
-    csv = "csv"
-    json = "json"
-
-
 SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
 SweepsFolder = Annotated[Path, typer.Option(help="The folder of the sweeps.")]
 
 
 def main(
     sweep: SweepName = "latest",
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+    format: Annotated[Literal["table", "csv", "json"], typer.Option(help="How to print.")] = "table",
     sweeps: SweepsFolder = Path("sweeps"),
 ) -> None:
     """Print one row a trial, the best first."""
     found = find(sweeps, sweep)
     rows = read_rows(found.path, found.objective)
-    if format != Format.table:
+    if format != "table":
         print(render(rows, format))
         return
     console = new_console()

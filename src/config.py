@@ -31,7 +31,8 @@ IDENTITY = ("architecture", "activation", "optimizer", "schedule", "training")
 SEARCH_IDENTITY = ("name", "strategy", "objective", "seed", "space")
 
 
-UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # what a full or locked disk says
+FULL = {errno.ENOSPC, errno.EDQUOT}
+UNUSABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}  # what a full or locked disk says
 
 
 class UserError(Exception):
@@ -95,7 +96,7 @@ def report_errors(action: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        if error.errno not in UNWRITABLE:
+        if error.errno not in UNUSABLE:
             raise
         message = explain_disk(error)
     except KeyboardInterrupt:
@@ -217,12 +218,17 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"{hint} Known here: {', '.join(options)}" if hint else f"; known here: {', '.join(options)}"
 
 
+def first_line(error: Exception) -> str:
+    """What an exception says, in a line; its kind if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def explain_disk(error: OSError) -> str:
     """For a disk that is full, or a folder that may not be written."""
-    way = "make room, or keep less (checkpoints.keep=5 tracking.keep=5)"
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        way = "choose folders that you may write (paths.sweeps=… paths.mlruns=…)"
-    return f"{error.filename or 'a file'} cannot be written ({error.strerror}): {way}; the same command goes on."
+    file = f"{error.filename or 'a file'} cannot be {'written' if error.errno in FULL else 'used'} ({error.strerror})"
+    if error.errno in FULL:
+        return f"{file}: make room, or keep less (checkpoints.keep=5 tracking.keep=5); the same command goes on."
+    return f"{file}: mend its permissions, or choose other folders (paths.sweeps=… paths.mlruns=…)."
 
 
 def explain_missing(error: MissingConfigException) -> str:

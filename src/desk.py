@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from src.config import UNWRITABLE, UserError, explain_disk
+from src.config import UNUSABLE, UserError, explain_disk, first_line
 from src.messages import (
     Checked,
     CheckWork,
@@ -97,11 +97,10 @@ def report_failure(work: Work, events: Callable[[], Iterator[Event]]) -> Iterato
     except DamagedError as error:
         yield Failed(work, "damaged", str(error))
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        if isinstance(error, OSError) and error.errno in UNUSABLE:
             yield Failed(work, "disk", explain_disk(error))
             return
-        lines = str(error).strip().splitlines() or [""]
-        yield Failed(work, "crash", f"{type(error).__name__}: {lines[0]}"[:500], traceback.format_exc())
+        yield Failed(work, "crash", f"{type(error).__name__}: {first_line(error)}"[:500], traceback.format_exc())
 
 
 @dataclass

@@ -43,9 +43,7 @@ def prepare(image: Image.Image, preprocessing: str, shape: tuple[int, int, int],
     if np.ptp(grey(image)) < MIN_CONTRAST:
         return None
     pixels = PREPARATIONS[preprocessing](image, shape)
-    if pixels is None:
-        return None
-    return pixels if dtype == "uint8" else (pixels / 255).astype(dtype)
+    return pixels if pixels is None or dtype == "uint8" else (pixels / 255).astype(dtype)
 
 
 def read(path: Path) -> Image.Image:
@@ -149,7 +147,7 @@ def find_ink(page: Grey) -> Grey | None:
 
 
 def grain(page: Grey) -> float:
-    """The standard deviation of noise from pixel to pixel, by the smoother part of the page (Immerkær, 1996)."""
+    """The standard deviation of noise from pixel to pixel, by the page's second differences where they are small."""
     quiet = np.quantile(np.abs(ndimage.laplace(page)), 0.3)
     return float(quiet / (0.385 * np.sqrt(20)))  # of a normal distribution, through the filter 1 1 -4 1 1
 
@@ -163,16 +161,15 @@ def paper(page: Grey) -> Grey:
     edge = np.maximum(np.abs(x), np.abs(y)).ravel() > 0.8  # where a digit seldom is
     level = np.median(values[edge])
     far = np.abs(values - level)
-    weights = (far <= max(2 * np.median(far[edge]), 0.15)).astype(float)
+    near = far <= max(2 * np.median(far[edge]), 0.15)
     surface = np.full(values.shape, level)
     for _ in range(5):
-        chosen = weights > 0
-        if chosen.sum() < 0.2 * len(values):
+        if near.mean() < 0.2:
             break
-        solution, *_ = np.linalg.lstsq(terms[chosen], values[chosen], rcond=None)
+        solution, *_ = np.linalg.lstsq(terms[near], values[near], rcond=None)
         surface = terms @ solution
         far = np.abs(values - surface)
-        weights = (far <= max(2.5 * 1.4826 * np.median(far[chosen]), 0.02)).astype(float)
+        near = far <= max(2.5 * 1.4826 * np.median(far[near]), 0.02)  # 2.5 standard deviations, robustly
     return surface.reshape(page.shape)
 
 

@@ -176,7 +176,8 @@ def connect_read_only(folder: Path) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring a new or older ledger to today's schema. Raises UserError for one of a later version."""
-    for version, script in enumerate(SCHEMAS[check_version(connection, path) :], check_version(connection, path) + 1):
+    before = check_version(connection, path)
+    for version, script in enumerate(SCHEMAS[before:], before + 1):
         connection.executescript(f"BEGIN IMMEDIATE; {script} PRAGMA user_version={version}; COMMIT;")
 
 

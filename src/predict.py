@@ -10,9 +10,8 @@ import os
 import sys
 import tempfile
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -28,23 +27,9 @@ from src.ledger import DamagedError, read_file, read_rows
 from src.plan import evaluation_of, winner
 from src.processes import silenced
 from src.report import new_console, new_table
+from src.schema import Preprocessing
 
 DRAWN = 40  # images at most, in a picture
-
-
-class Format(StrEnum):
-    """How to print."""
-
-    table = "table"
-    json = "json"
-
-
-class Preprocessing(StrEnum):
-    """How an image file becomes what the model takes."""
-
-    digits = "digits"
-    threshold = "threshold"
-    resize = "resize"
 
 
 @dataclass(frozen=True)
@@ -64,7 +49,7 @@ class Seen:
 def main(
     image: Annotated[list[Path], typer.Argument(help="Image files: GIF, PNG, JPEG, BMP and others.")],
     model: Annotated[str, typer.Option(help="A sweep, an MLflow model URI, or a .keras file.")] = "latest",
-    format: Annotated[Format, typer.Option(help="How to print.")] = Format.table,
+    format: Annotated[Literal["table", "json"], typer.Option(help="How to print.")] = "table",
     preprocessing: Annotated[
         Preprocessing | None, typer.Option(help="Another way to prepare images than the model's own.")
     ] = None,
@@ -77,7 +62,7 @@ def main(
         raise UserError(f"--picture {picture}: give the name of a file that ends in .png.")
     readable = [(path, found) for path in image if (found := read(path))]
     seen = look(readable, model, preprocessing, sweeps, mlruns) if readable else []
-    if format == Format.json:
+    if format == "json":
         print(json.dumps([describe(one) for one in seen], indent=2))
     elif seen:
         show(seen)
@@ -110,7 +95,7 @@ def look(
     """The images through the model; an empty page is named and left out."""
     network = load(model, sweeps, mlruns)
     given = network.inputs[0]
-    way = str(preprocessing or way_of(network))
+    way = preprocessing or way_of(network)
     seen: list[tuple[Path, NDArray[Any]]] = []
     for path, found in readable:
         pixels = images.prepare(found, way, tuple(given.shape[1:]), str(given.dtype))

@@ -93,6 +93,11 @@ def result(console: Console, plan: Plan, rows: Rows, name: str) -> None:
                 f"Test images were looked at {'once' if times == 1 else f'{times} times'}.",
                 soft_wrap=True,
             )
+    left_undone(console, plan, rows)
+
+
+def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
+    """What failed, and what the budget left out."""
     failed = failed_for_good(plan, rows)
     for trial in failed:
         console.print(f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False)

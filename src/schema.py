@@ -1,8 +1,10 @@
 """What a configuration may hold: every key with its type and range.
 
 The defaults are not here but in `conf/`. A key that was added later has one here too: what it is in configurations
-from before; such keys are left out of a sweep's identity as long as they equal it, so that it keeps its name. Validation also brings a configuration into one canonical
-form (one number for all blocks becomes a list), so that equal networks compare equal.
+from before. It is left out of a sweep's identity as long as it equals that, so that sweeps keep their names.
+
+Validation also brings a configuration into one canonical form (one number for all blocks becomes a list), so that
+equal networks compare equal.
 """
 
 import copy
@@ -23,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+Preprocessing = Literal["digits", "threshold", "resize"]  # of image files: see `images`
 Share = Annotated[float, Field(gt=0, lt=1)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -52,7 +55,7 @@ class DataSource(Strict):
     validation: Share
     seed: NonNegativeInt
     scale: PositiveFloat | Literal["auto"]
-    preprocessing: Literal["digits", "threshold", "resize"] = "resize"
+    preprocessing: Preprocessing = "resize"
 
 
 class Mnist5k(DataSource):

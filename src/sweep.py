@@ -253,7 +253,8 @@ def mention_relatives(console: Console, path: Path, config: Config, data: Datase
 
 def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
     """Raises UserError where trials would be trained on under versions that give other bits."""
-    if drift and not plan.config.resume.allow_drift and is_work_left(plan, ledger):
+    search, resume = plan.config.search, plan.config.resume
+    if drift and not resume.allow_drift and (search.retry_failed or is_work_left(plan, ledger)):
         raise UserError(
             f"since this sweep was trained, {drift} has changed, so its trials would not be comparable to the last bit: "
             "go back to what was, or go on with resume.allow_drift=true (the trials are then marked)."

@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from src.config import UserError
+from src.config import UserError, first_line
 from src.folder import last_written, open_sweep
 from src.messages import Tracked
 from src.processes import die_with_parent, ignore_signals, redirect_output, start_process
@@ -60,7 +60,8 @@ class Tracker:
 
     def poll(self) -> Iterator[Tracked]:
         """What has come to MLflow since the last call."""
-        if not self.process.is_alive() and self.process.exitcode and self.starts < STARTS:
+        if self.may_start_again():
+            self.pipe.close()
             self.start()
         with suppress(EOFError, OSError):
             while self.pipe.poll():
@@ -80,7 +81,11 @@ class Tracker:
 
     def is_alive(self) -> bool:
         """Whether more can come."""
-        return not self.done and (self.process.is_alive() or (bool(self.process.exitcode) and self.starts < STARTS))
+        return not self.done and (self.process.is_alive() or self.may_start_again())
+
+    def may_start_again(self) -> bool:
+        """Whether the process died, and not too often."""
+        return bool(self.process.exitcode) and self.starts < STARTS
 
     def close(self) -> None:
         """End the process."""
@@ -116,8 +121,7 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
                 return
         except Exception as error:  # a view may fail in any way: it is tried again, and training goes on
             traceback.print_exc()
-            first = next(iter(str(error).strip().splitlines()), "")
-            trouble, view, seen = f"{type(error).__name__}: {first}", None, 0.0
+            trouble, view, seen = f"{type(error).__name__}: {first_line(error)}", None, 0.0
             pipe.send(Trouble(textwrap.shorten(trouble, 160, placeholder=" …")))
             if finishing:
                 return
@@ -166,7 +170,7 @@ def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
         mlflow.set_tracking_uri(server or store_uri(mlruns))
         found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except Exception as error:  # MLflow and its stores raise many kinds
-        raise UserError(f"{uri} cannot be had from MLflow: {str(error).strip().splitlines()[0]}") from error
+        raise UserError(f"{uri} cannot be had from MLflow: {first_line(error)}") from error
     models = sorted(found.rglob("*.keras"))
     if not models:
         raise UserError(f"{uri} holds no Keras model.")

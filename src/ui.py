@@ -31,9 +31,15 @@ def main(
             f"there is no {mlruns}/mlflow.db yet; it comes with the first sweep: python -m src.sweep search=cnn_grid"
         )
     refuse_taken(port)
-    relocate(mlruns)
+    try:
+        relocate(mlruns)
+        found = links(mlruns, port)
+    except sqlite3.DatabaseError as error:
+        raise UserError(
+            f"{mlruns}/mlflow.db cannot be read ({error}): move it away and build it anew: python -m src.sync SWEEP"
+        ) from error
     console = Console(highlight=False, soft_wrap=True)
-    for name, link in links(mlruns, port):
+    for name, link in found:
         console.print(f"{name}\n  {link}", markup=False)
     console.print("[dim]Ctrl-C ends the server.[/dim]")
     serve(mlruns, port)

@@ -20,7 +20,6 @@ from src.messages import EpochEnded, Event, Failed, Work
 from src.processes import count_gpus, start_process
 from src.schema import Config
 
-GROWTH = 2  # times the memory expected of a worker; one that has more is replaced
 DEATHS_AT_START = 3  # of workers that never got ready, before the sweep gives up
 
 
@@ -33,6 +32,7 @@ class Worker:
     pipe: Connection
     ready: bool = False
     work: Work | None = None
+    size: int = 0  # bytes of memory after its first piece of work
 
 
 class Pool:
@@ -40,7 +40,6 @@ class Pool:
 
     def __init__(self, config: Config, folder: Path, log: Path, digest: str, useful: int) -> None:
         self.config, self.folder, self.log, self.digest = config, folder, log, digest
-        self.limit = GROWTH * config.workers.memory * 1e9
         self.stopping = False
         self.deaths_at_start = 0
         self.workers: list[Worker] = []
@@ -95,9 +94,11 @@ class Pool:
         return None
 
     def recycle(self, worker: Worker) -> None:
-        """Replace a worker that has grown far beyond what is expected of one."""
+        """Replace a worker that has grown by as much as is expected of a whole one."""
         with suppress(psutil.Error):  # it has died: `next_event` will say so
-            if not self.stopping and psutil.Process(worker.process.pid).memory_info().rss > self.limit:
+            size = psutil.Process(worker.process.pid).memory_info().rss
+            worker.size = worker.size or size
+            if not self.stopping and size - worker.size > self.config.workers.memory * 1e9:
                 worker.process.kill()
                 worker.process.join()
                 worker.pipe.close()
