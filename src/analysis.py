@@ -1,33 +1,45 @@
-"""Tables of what the ledger holds."""
+"""What the ledger's rows say: tables of trials and points, and groups of trials to be compared."""
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean, median, stdev
 from typing import Any
 
-from src.plan import ranking
-from src.rows import Rows
+import numpy as np
+
+from src.config import UserError, suggest
+from src.contrasts import Comparison, Group, Values
+from src.ledger import DamagedError, read_arrays
+from src.rows import Rows, Trial
+from src.space import title
+from src.standing import Standing, best, evaluation_of, final, places, ranking, standings
+from src.strategies import point_key
 
 
 def trial_table(rows: Rows) -> list[dict[str, Any]]:
     """One row a trial, the best first, those without a result last.
 
-    Columns: trial, repeat, state, reason, each key of the space, the objective and the other metrics
-    at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the versions that trained it).
+    Columns: trial, point, role, repeat, state, reason, each key of the space, the objective and the other metrics
+    at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the
+    versions that trained it).
     """
     ranked = ranking(rows)
-    places = {trial.number: place for place, trial in enumerate(ranked)}
-    order = sorted(rows.trials, key=lambda trial: (places.get(trial.number, len(places)), trial.number))
+    order = {trial.number: place for place, trial in enumerate(ranked)}
     table = []
-    for trial in order:
+    for trial in sorted(rows.trials, key=lambda trial: (order.get(trial.number, len(order)), trial.number)):
         point = rows.point(trial.point)
-        best = trial.epochs[trial.best_epoch - 1].metrics if trial.best_epoch else {}
+        metrics = best(trial).metrics if trial.best_epoch else {}
         table.append(
             {
                 "trial": trial.number,
+                "point": trial.point,
+                "role": trial.role,
                 "repeat": trial.repeat,
                 "state": trial.state,
                 "reason": trial.reason,
                 **point.values,
-                "val_accuracy": best.get("val_accuracy"),
-                "val_loss": best.get("val_loss"),
+                "val_accuracy": metrics.get("val_accuracy"),
+                "val_loss": metrics.get("val_loss"),
                 "best_epoch": trial.best_epoch or None,
                 "epochs": len(trial.epochs),
                 "seconds": round(sum(epoch.seconds for epoch in trial.epochs), 2),
@@ -39,6 +51,33 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
     return table
 
 
+def point_table(rows: Rows) -> list[dict[str, Any]]:
+    """One row a point that has a result, the best first: means and standard deviations over `seeds` trials.
+
+    Columns: point, trials (their numbers), role, each key of the space, seeds, val_accuracy, val_accuracy_sd,
+    val_loss, val_loss_sd, best_epoch and seconds (means), parameters.
+    """
+    return [describe(standing) for standing in places(rows)]
+
+
+def describe(standing: Standing) -> dict[str, Any]:
+    """A point's row."""
+    metrics: dict[str, Any] = {}
+    for metric in ("val_accuracy", "val_loss"):
+        metrics |= {metric: standing.mean(metric), f"{metric}_sd": standing.deviation(metric)}
+    return {
+        "point": standing.point.number,
+        "trials": sorted(trial.number for trial in standing.trials),
+        "role": standing.role,
+        **standing.point.values,
+        "seeds": len(standing.trials),
+        **metrics,
+        "best_epoch": float(np.mean([trial.best_epoch for trial in standing.trials])),
+        "seconds": round(standing.seconds(), 2),
+        "parameters": standing.point.parameters,
+    }
+
+
 def left_out(rows: Rows) -> dict[str, list[int]]:
     """Why points are not trained → their numbers."""
     reasons: dict[str, list[int]] = {}
@@ -46,3 +85,104 @@ def left_out(rows: Rows) -> dict[str, list[int]]:
         if point.state in ("infeasible", "duplicate"):
             reasons.setdefault(f"{point.state}: {point.reason}", []).append(point.number)
     return reasons
+
+
+# ------------------------------------------------------------------------------------------ groups
+
+
+def by_key(folder: Path, rows: Rows, key: str) -> list[Group]:
+    """A group for each value of a key of the space; a block for each seed with equal other settings."""
+    key = full_key(rows, key)
+    trials = [trial for standing in standings(rows, "search") for trial in standing.trials]
+    measured = measure(folder, rows, trials)
+    groups: dict[str, Group] = {}
+    for trial in sorted(trials, key=lambda trial: trial.number):
+        values = rows.point(trial.point).values
+        others = point_key({name: value for name, value in values.items() if name != key})
+        label = str(values.get(key))
+        groups.setdefault(label, Group(label)).blocks[others, trial.repeat] = measured[trial.number]
+    return list(groups.values())
+
+
+def full_key(rows: Rows, key: str) -> str:
+    """A key of the space by its name or the end of it. Raises UserError where there is none, or several."""
+    keys = list(rows.points[0].values) if rows.points else []
+    found = [known for known in keys if known == key] or [known for known in keys if known.endswith(f".{key}")]
+    if len(found) != 1:
+        problem = f"fits several: {', '.join(found)}" if found else f"was not searched{suggest(key, keys)}"
+        raise UserError(f"--by {key}: {problem}.")
+    return found[0]
+
+
+def by_point(folder: Path, rows: Rows, chosen: Iterable[Standing]) -> list[Group]:
+    """A group for each point, called by its number; a block for each seed."""
+    chosen = list(chosen)
+    measured = measure(folder, rows, [trial for standing in chosen for trial in standing.trials])
+    return [
+        Group(str(standing.point.number), {trial.repeat: measured[trial.number] for trial in standing.trials})
+        for standing in chosen
+    ]
+
+
+def measure(folder: Path, rows: Rows, trials: list[Trial]) -> dict[int, Values]:
+    """The objective of each trial on every validation image; on all in one, where an older version stored no more."""
+    if all(trial.validation for trial in trials):
+        name = "right" if rows.objective == "val_accuracy" else "loss"
+        return {trial.number: read_validation(folder, trial)[name].astype(float) for trial in trials}
+    return {trial.number: np.array([trial.objective], dtype=float) for trial in trials}
+
+
+def read_validation(folder: Path, trial: Trial) -> dict[str, Any]:
+    """`right` and `loss` of each validation image. Raises UserError where the file is damaged."""
+    assert trial.validation
+    try:
+        return read_arrays(folder, trial.validation)
+    except DamagedError as error:
+        raise UserError(f"{error}: trial {trial.number} cannot be compared. Restore the file from a backup.") from error
+
+
+def value_table(rows: Rows, key: str, comparison: Comparison) -> list[dict[str, Any]]:
+    """One row a value of a key, the best first.
+
+    Columns: the key, trials, the objective's mean and sd over these, seconds (median of their training), and how far
+    the first is ahead (positive: it is better): behind, behind_low, behind_high (95 %), over so many pairs of trials.
+    """
+    key, metric = full_key(rows, key), rows.objective
+    ahead = {contrast.b: contrast for contrast in comparison.ahead}
+    trials = [t for standing in standings(rows, "search") for t in standing.trials]
+    table = []
+    for group in comparison.groups:
+        own = [trial for trial in trials if str(rows.point(trial.point).values.get(key)) == group.label]
+        values = [best(trial).metrics[metric] for trial in own]
+        contrast = ahead.get(group.label)
+        table.append(
+            {
+                key: group.label,
+                "trials": len(own),
+                metric: fmean(values),
+                f"{metric}_sd": stdev(values) if len(values) > 1 else None,
+                "seconds": round(median(sum(epoch.seconds for epoch in trial.epochs) for trial in own), 2),
+                "behind": contrast.difference if contrast else None,
+                "behind_low": contrast.low if contrast else None,
+                "behind_high": contrast.high if contrast else None,
+                "pairs": contrast.blocks if contrast else None,
+            }
+        )
+    return table
+
+
+def sweep_table(sweeps: Sequence[tuple[str, Rows]]) -> list[dict[str, Any]]:
+    """One row a sweep: its name, its first place (`describe`), the keys in words, and the test accuracy of its model."""
+    table = []
+    for name, rows in sweeps:
+        found = places(rows)
+        if not found:
+            raise UserError(f"{name}: no trial has finished, so there is nothing to compare.")
+        model = final(rows)
+        evaluation = evaluation_of(rows, model) if model else None
+        row = {key: value for key, value in describe(found[0]).items() if key not in found[0].point.values}
+        words = title(found[0].point.values)
+        table.append(
+            {"sweep": name, "best": words, **row, "test_accuracy": evaluation.accuracy if evaluation else None}
+        )
+    return table

@@ -1,47 +1,160 @@
-"""The results of a sweep, at any time, whether or not it is running.
+"""What a sweep found: all its trials, the effect of one key, or several sweeps side by side.
 
 python -m src.compare latest
+python -m src.compare SWEEP --by activation
+python -m src.compare SWEEP OTHER_SWEEP
 python -m src.compare SWEEP --format csv > results.csv
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
+from rich.table import Table
 
-from src.analysis import left_out
-from src.config import run_reading
-from src.folder import find
+from src.analysis import by_key, by_point, left_out, sweep_table, trial_table, value_table
+from src.config import UserError, run_reading
+from src.contrasts import Group, compare
+from src.folder import Sweep, find
 from src.ledger import read_rows
-from src.report import leaderboard, new_console, number_of, render, spans
+from src.report import leaderboard, new_console, new_table, number_of, render, show, show_mean, show_test, spans
+from src.rows import Rows
+from src.standing import places
+from src.verdict import judge, judge_search, unit_of
 
+SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
 SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
 SweepsFolder = Annotated[Path, typer.Option(help="The folder of the sweeps.")]
+Format = Annotated[Literal["table", "csv", "json"], typer.Option(help="How to print.")]
 
 
 def main(
-    sweep: SweepName = "latest",
-    format: Annotated[Literal["table", "csv", "json"], typer.Option(help="How to print.")] = "table",
+    sweep: SweepNames = None,
+    by: Annotated[str | None, typer.Option(help="A key of the space: the effect of its values.")] = None,
+    format: Format = "table",
     sweeps: SweepsFolder = Path("sweeps"),
 ) -> None:
-    """Print one row a trial, the best first."""
-    found = find(sweeps, sweep)
-    rows = read_rows(found.path, found.objective)
+    """Print one row a trial, a value of a key, or a sweep; the best first."""
+    found = [find(sweeps, name) for name in sweep or ["latest"]]
+    if len(found) > 1 and by:
+        raise UserError("--by compares the values of a key within one sweep: name only one.")
+    if len(found) > 1:
+        compare_sweeps(found, format)
+    elif by:
+        compare_values(found[0], by, format)
+    else:
+        show_trials(found[0], format)
+
+
+def show_trials(sweep: Sweep, format: str) -> None:
+    """All trials of a sweep, and what is not trained."""
+    rows = read_rows(sweep.path, sweep.objective)
     if format != "table":
-        print(render(rows, format))
+        print(render(trial_table(rows), format))
         return
     console = new_console()
-    console.print(
-        f"sweep [b]{found.name}[/b], {number_of(len(rows.trials), 'trial')} of {number_of(len(rows.points), 'point')}"
-    )
+    console.print(leaderboard(rows, None) if rows.trials else f"{sweep.name}: no trials yet", markup=False)
     for reason, numbers in left_out(rows).items():
-        console.print(f"  {escape(reason)}  [dim](points {spans(numbers)})[/dim]", soft_wrap=True)
-    console.print(leaderboard(rows, None))
-    for evaluation in rows.evaluations:
-        console.print(
-            f"test: trial {evaluation.trial}, epoch {evaluation.epoch}, accuracy {evaluation.accuracy:.4f}, loss {evaluation.loss:.4f}"
+        console.print(f"{number_of(len(numbers), 'point')} {escape(reason)} [dim]({spans(numbers)})[/dim]")
+    for sentence in judge_search(sweep.path, rows):
+        console.print(sentence, markup=False, soft_wrap=True)
+    show_test(console, rows)
+
+
+def compare_values(sweep: Sweep, key: str, format: str) -> None:
+    """The effect of one key, paired over equal seeds and equal other settings."""
+    rows = read_rows(sweep.path, sweep.objective)
+    if not places(rows):
+        raise UserError(f"{sweep.name}: no trial has finished, so there is nothing to compare.")
+    comparison = compare(by_key(sweep.path, rows, key), rows.objective == "val_accuracy")
+    table = value_table(rows, key, comparison)
+    if format != "table":
+        print(render(table, format))
+        return
+    console = new_console()
+    console.print(board_of_values(table, rows.objective))
+    for sentence in judge(comparison, rows.objective):
+        console.print(sentence, markup=False, soft_wrap=True)
+
+
+def board_of_values(table: list[dict[str, Any]], objective: str) -> Table:
+    """Values of a key, and how far each is behind the first."""
+    key = next(iter(table[0]))
+    unit, scale = unit_of(objective)
+    board = new_table(key.rpartition(".")[2], "n", objective, "seconds", "behind", "95% interval", text=("key",))
+    for place, row in enumerate(table):
+        interval = f"{scale * row['behind_low']:.2f} to {scale * row['behind_high']:.2f}" if row["pairs"] else "–"
+        behind = f"{scale * row['behind']:.2f}{unit}" if row["pairs"] else "–"
+        cells = [row[key], str(row["trials"]), show_mean(row, objective), f"{row['seconds']:.1f}", behind, interval]
+        board.add_row(*map(escape, cells), style="" if place else "bold")
+    return board
+
+
+def compare_sweeps(sweeps: Sequence[Sweep], format: str) -> None:
+    """The first places of several sweeps on the same data."""
+    refuse_unlike(sweeps)
+    named = [(sweep.name, read_rows(sweep.path, sweep.objective)) for sweep in sweeps]
+    table = sweep_table(named)
+    comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy")
+    order = [group.label for group in comparison.groups]
+    table.sort(key=lambda row: order.index(row["sweep"]))
+    if format != "table":
+        print(render(table, format))
+        return
+    console = new_console()
+    board = new_table(
+        "sweep",
+        "best",
+        "n",
+        "val_accuracy",
+        "val_loss",
+        "seconds",
+        "parameters",
+        "test_accuracy",
+        text=("sweep", "best"),
+    )
+    for row in table:
+        cells = [
+            row["sweep"],
+            row["best"],
+            str(row["seeds"]),
+            show_mean(row, "val_accuracy"),
+            show_mean(row, "val_loss"),
+        ]
+        board.add_row(
+            *map(escape, cells), f"{row['seconds']:.1f}", f"{row['parameters']:,}", show(row["test_accuracy"])
         )
+    console.print(board)
+    for sentence in judge(comparison, sweeps[0].objective):
+        console.print(sentence, markup=False, soft_wrap=True)
+
+
+def refuse_unlike(sweeps: Sequence[Sweep]) -> None:
+    """Raises UserError where sweeps cannot be put beside each other."""
+    if len({sweep.name for sweep in sweeps}) < len(sweeps):
+        raise UserError("the same sweep is named twice.")
+    first = sweeps[0]
+    for other in sweeps[1:]:
+        a, b = first.frozen["data"], other.frozen["data"]
+        if a["digest"] != b["digest"]:
+            raise UserError(
+                f"{first.name} and {other.name} are not on the same images (data={a['name']} seed={a['seed']}, "
+                f"digest {a['digest'][:8]}; data={b['name']} seed={b['seed']}, digest {b['digest'][:8]}), so their "
+                "results cannot be compared."
+            )
+        if first.objective != other.objective:
+            raise UserError(f"{first.name} selects by {first.objective}, {other.name} by {other.objective}.")
+
+
+def best_of(sweeps: Sequence[Sweep], named: Sequence[tuple[str, Rows]]) -> list[Group]:
+    """A group for each sweep: its first place, a block a seed."""
+    groups = []
+    for sweep, (name, rows) in zip(sweeps, named, strict=True):
+        (group,) = by_point(sweep.path, rows, places(rows)[:1])
+        groups.append(Group(name, group.blocks))
+    return groups
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Further sources come through `load`: give `read_source` another branch.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,12 @@ class Dataset:
     scale: float
     digest: str
     preprocessing: str  # of image files that a model of this data is given: see `images`
+
+    def without_validation(self) -> "Dataset":
+        """The same images, those of validation among those to train on."""
+        parts = (self.train, self.validation)
+        whole = Part(np.concatenate([part.x for part in parts]), np.concatenate([part.y for part in parts]))
+        return replace(self, train=whole, validation=Part(self.validation.x[:0], self.validation.y[:0]))
 
     @property
     def shape(self) -> tuple[int, ...]:

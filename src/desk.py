@@ -163,7 +163,10 @@ class Desk:
             yield EpochEnded(work.trial, progress.epoch, checkpoint)
             if last:
                 weights = write_arrays(self.folder, f"{name}-{number}-best.npz", progress.best_weights())
-                yield Finished(work.trial, weights, progress.stop)
+                validation = None
+                if not work.refit:
+                    validation = write_arrays(self.folder, f"{name}-{number}-validation.npz", progress.examine())
+                yield Finished(work.trial, weights, progress.stop, validation)
             elif stop.is_set():
                 yield Stopped(work.trial)
                 return

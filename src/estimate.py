@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.plan import Plan, target, unfinished
+from src.plan import Plan, epochs_of, scope_of, unfinished
 from src.rows import Rows
 from src.schema import Mlflow
 
@@ -50,14 +50,25 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
     speed = measure(rows, train_images)
     if speed is None:
         return None
-    until = target(plan, rows)
+    scope = scope_of(plan, rows)
     total = 0.0
     for trial in unfinished(plan, rows):
-        epochs = until - len(trial.epochs)
+        epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
         total += speed.prepare + epochs * train_images * speed.per_image(rows.point(trial.point).operations)
+    total += confirmation(plan, rows, speed, train_images)
     total /= workers
     limit = plan.config.search.max_seconds
     return total if limit is None else min(total, max(limit - rows.seconds(), 0.0))
+
+
+def confirmation(plan: Plan, rows: Rows, speed: Speed, train_images: int) -> float:
+    """Seconds of the trials that will be added after the search; of points as large as the mean."""
+    search = plan.config.search
+    if any(trial.role == "confirm" for trial in rows.trials) or not rows.trials:
+        return 0.0
+    count = search.confirm * search.confirm_repeats + search.refit
+    operations = int(np.mean([rows.point(trial.point).operations for trial in rows.trials]))
+    return count * (speed.prepare + scope_of(plan, rows).until * train_images * speed.per_image(operations))
 
 
 def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:

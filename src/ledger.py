@@ -54,6 +54,10 @@ ALTER TABLE evaluations ADD COLUMN checksum TEXT DEFAULT '';
 ALTER TABLE failures ADD COLUMN checksum TEXT DEFAULT '';
 ALTER TABLE invocations ADD COLUMN checksum TEXT DEFAULT '';
 """,
+    """
+ALTER TABLE trials ADD COLUMN validation TEXT DEFAULT 'null';
+UPDATE trials SET checksum = '';
+""",
 ]
 TABLES: dict[type[Any], str] = {
     Point: "points",
@@ -64,7 +68,7 @@ TABLES: dict[type[Any], str] = {
     Invocation: "invocations",
 }
 JSON_COLUMNS = {"values", "configuration", "amounts", "environment", "metrics"}
-FILE_COLUMNS = {"checkpoint", "weights", "predictions", "model"}
+FILE_COLUMNS = {"checkpoint", "weights", "validation", "predictions", "model"}
 DAMAGES = (sqlite3.DatabaseError, UnicodeDecodeError)  # what reading a damaged database raises
 NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "lustre", "gpfs", "fuse.sshfs"}
 
@@ -137,8 +141,7 @@ class Ledger:
         number = getattr(event, "trial", None) or getattr(getattr(event, "work", None), "trial", None)
         if number is None:
             return set()
-        trial = self.rows.trial(number)
-        return {file for file in (trial.checkpoint, trial.weights) if file}
+        return files_of(self.rows.trial(number))
 
     def discard(self, files: Iterable[File]) -> None:
         """Delete files that no row names any more."""
@@ -148,7 +151,7 @@ class Ledger:
 
     def sweep_out(self) -> None:
         """Delete checkpoints that no row names: left by a worker that died before its row was written."""
-        named = {file.path for trial in self.rows.trials for file in (trial.checkpoint, trial.weights) if file}
+        named = {file.path for trial in self.rows.trials for file in files_of(trial)}
         if self.folder:
             for path in (self.folder / "checkpoints").glob("*"):
                 if path.relative_to(self.folder).as_posix() not in named:
@@ -157,6 +160,11 @@ class Ledger:
     def close(self) -> None:
         """Close the file; its write-ahead log goes into it."""
         self.connection.close()
+
+
+def files_of(trial: Trial) -> set[File]:
+    """The files that a trial's row names."""
+    return {file for file in (trial.checkpoint, trial.weights, trial.validation) if file}
 
 
 def read_rows(folder: Path, objective: str) -> Rows:

@@ -40,6 +40,7 @@ class TrainWork:
     until: int
     checkpoint: File | None
     epochs: tuple[Epoch, ...]  # those that the checkpoint has seen
+    refit: bool = False  # train on the validation images too
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Finished:
     trial: int
     weights: File
     reason: str
+    validation: File | None = None  # `right` and `loss` of each validation image, at the best epoch
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """What next, and how far? Answered from the configuration and the ledger's rows, and nothing else.
 
-Grid, random, repeats, retries, more epochs and resume are one question here: none of them keeps a
-state of its own, so a resumed sweep goes on because it asks the same question again.
+Grid, random, repeats, confirmation, retries, more epochs and resume are one question here: none of them
+keeps a state of its own, so a resumed sweep goes on because it asks the same question again.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
 from src.config import UserError, fill_in, fingerprint, validate_trial
@@ -13,8 +14,8 @@ from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, Trai
 from src.rows import Point, Rows, Trial
 from src.schema import Config
 from src.space import Dimension, configure, parse, size
+from src.standing import evaluation_of, final, standings, winner
 from src.strategies import point_key, propose, stable_seed
-from src.values import Evaluation, score
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
 GRID_LIMIT = 100_000  # points that are enumerated
@@ -108,17 +109,35 @@ def describe(plan: Plan, number: int, values: dict[str, Any]) -> Point:
 
 
 def new_trials(plan: Plan, rows: Rows) -> list[Trial]:
-    """Trials to add to the rows, once all points before theirs have been checked, so that numbers are fixed."""
-    known = {trial.point for trial in rows.trials}
-    limit = plan.config.search.max_trials or len(rows.points)
-    new: list[Trial] = []
-    for point in rows.points:
-        if point.state == "unchecked":
-            break
-        if point.state == "feasible" and point.number not in known and len(rows.trials) + len(new) < limit:
-            seed = stable_seed(plan.config.search.seed, "search", 0)
-            new.append(Trial(len(rows.trials) + len(new) + 1, point.number, "search", 0, seed))
-    return new
+    """Trials to add to the rows, once all points proposed have been checked, so that numbers are fixed."""
+    if has_unchecked(rows):
+        return []
+    known = {(trial.point, trial.role, trial.repeat) for trial in rows.trials}
+    new = [key for key in wanted(plan, rows) if key not in known]
+    seed = plan.config.search.seed
+    return [
+        Trial(number, point, role, repeat, stable_seed(seed, role, repeat))
+        for number, (point, role, repeat) in enumerate(new, len(rows.trials) + 1)
+    ]
+
+
+def wanted(plan: Plan, rows: Rows) -> Iterator[tuple[int, str, int]]:
+    """Point, role and repeat of all trials asked for, as far as they are known, in their order.
+
+    Each point once, then once more with each further seed; then the best on fresh seeds; then the winner on all images.
+    """
+    search, scope = plan.config.search, scope_of(plan, rows)
+    points = [p.number for p in rows.points if p.state == "feasible" and p.number <= scope.last_point]
+    for repeat in range(search.repeats):
+        yield from ((point, "search", repeat) for point in points)
+    if is_over(plan, rows, "search", scope):
+        best = [standing.point.number for standing in standings(rows, "search")[: search.confirm]]
+        fresh = [(point, "confirm", repeat) for repeat in range(search.confirm_repeats) for point in best]
+        yield from fresh
+        known = {(trial.point, trial.role, trial.repeat) for trial in rows.trials}
+        first = winner(rows)
+        if search.refit and first and known.issuperset(fresh) and is_over(plan, rows, "confirm", scope):
+            yield first.point, "refit", 0
 
 
 # -------------------------------------------------------------------------------------------- work
@@ -151,11 +170,11 @@ def next_training(plan: Plan, rows: Rows, busy: Collection[Work]) -> Work | None
     if probe or not plan.training:
         return probe
     under_way = {work.trial for work in busy if isinstance(work, TrainWork)}
-    until = target(plan, rows)
+    scope = scope_of(plan, rows)
     free = (trial for trial in rows.trials if trial.number not in under_way)
-    trial = next((trial for trial in free if wants_training(plan, rows, trial, until)), None)
+    trial = next((trial for trial in free if wants_training(plan, rows, trial, scope)), None)
     if trial:
-        return train_work(plan, rows, trial, until)
+        return train_work(plan, rows, trial, scope)
     return None if busy else next_evaluation(plan, rows)
 
 
@@ -163,7 +182,7 @@ def next_probe(plan: Plan, rows: Rows, busy: Collection[Work]) -> ProbeWork | No
     """The next point whose speed to measure, as long as no epoch has been measured."""
     if any(trial.epochs for trial in rows.trials):
         return None
-    trained = sorted((rows.point(trial.point) for trial in rows.trials), key=lambda point: point.operations)
+    trained = sorted((rows.point(n) for n in {t.point for t in rows.trials}), key=lambda p: (p.operations, p.number))
     chosen = {p.number: p for p in (trained[0], trained[len(trained) // 2], trained[-1])} if trained else {}
     done = {probe.point for probe in rows.probes} | {work.point for work in busy if isinstance(work, ProbeWork)}
     for number, point in chosen.items():
@@ -183,25 +202,62 @@ def complete(plan: Plan, rows: Rows, point: Point) -> Configuration:
     return fill_in({**point.configuration, "training": training})
 
 
-def wants_training(plan: Plan, rows: Rows, trial: Trial, until: int) -> bool:
+@dataclass(frozen=True)
+class Scope:
+    """How far this invocation's amounts reach."""
+
+    until: int  # epochs of every trial
+    last_point: float  # number of the last point to train
+    seeds: dict[str, int]  # by role
+    has_time: bool
+
+
+def scope_of(plan: Plan, rows: Rows) -> Scope:
+    """The amounts as the rows bear them."""
+    search = plan.config.search
+    points = [p.number for p in rows.points if p.state == "feasible"]
+    limit = len(points) if search.max_trials is None else search.max_trials
+    last = points[limit - 1] if limit < len(points) else float("inf")
+    seeds = {"search": search.repeats, "confirm": search.confirm_repeats if search.confirm else 0}
+    has_time = search.max_seconds is None or rows.seconds() < search.max_seconds
+    return Scope(target(plan, rows), last, {**seeds, "refit": int(search.refit)}, has_time)
+
+
+def is_over(plan: Plan, rows: Rows, role: str, scope: Scope) -> bool:
+    """Whether no trial of a role is being trained or will be."""
+    trials = (trial for trial in rows.trials if trial.role == role)
+    return not any(trial.state == "running" or wants_training(plan, rows, trial, scope) for trial in trials)
+
+
+def wants_training(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> bool:
     """Whether a trial that no worker has should be given to one."""
     if trial.state == "failed":
         last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
         if last.kind == "damaged":
             return rows.crashes["train", trial.number] <= DAMAGES
         return last.kind == "crash" and trial.crashes <= plan.config.search.retries
-    if trial.state == "finished" and (trial.reason or len(trial.epochs) >= until):
+    if trial.state == "finished" and (trial.reason or len(trial.epochs) >= epochs_of(rows, trial, scope)):
         return False
-    return trial.state not in ("waiting", "finished") or is_within_budget(plan, rows, trial)
+    return trial.state not in ("waiting", "finished") or is_within_budget(trial, scope)
 
 
-def is_within_budget(plan: Plan, rows: Rows, trial: Trial) -> bool:
+def is_within_budget(trial: Trial, scope: Scope) -> bool:
     """Whether a trial may be begun, or be given more epochs."""
-    seconds, trials = plan.config.search.max_seconds, plan.config.search.max_trials
-    return (seconds is None or rows.seconds() < seconds) and (trials is None or trial.number <= trials)
+    is_asked_for = trial.repeat < scope.seeds[trial.role] and (
+        trial.role != "search" or trial.point <= scope.last_point
+    )
+    return is_asked_for and scope.has_time
 
 
-def train_work(plan: Plan, rows: Rows, trial: Trial, until: int) -> TrainWork:
+def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
+    """How many epochs a trial is to have: all; a refit as many as were best, on average, with validation."""
+    if trial.role != "refit":
+        return scope.until
+    found = (s for role in ("confirm", "search") for s in standings(rows, role) if s.point.number == trial.point)
+    return round(fmean(other.best_epoch for other in next(found).trials))
+
+
+def train_work(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> TrainWork:
     """A trial as work, from its checkpoint if it has one."""
     configuration = complete(plan, rows, rows.point(trial.point))
     seen = tuple(trial.epochs[: trial.checkpoint_epoch])
@@ -211,15 +267,16 @@ def train_work(plan: Plan, rows: Rows, trial: Trial, until: int) -> TrainWork:
         configuration,
         trial.seed,
         plan.config.search.objective,
-        until,
+        epochs_of(rows, trial, scope),
         trial.checkpoint,
         seen,
+        trial.role == "refit",
     )
 
 
 def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | None:
-    """The winner's look at the test data, unless it has had it."""
-    best = winner(rows)
+    """The final model's look at the test data, unless it has had it."""
+    best = final(rows)
     if (
         best is None
         or best.weights is None
@@ -233,33 +290,13 @@ def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | None:
 # --------------------------------------------------------------------------------------- reading rows
 
 
-def ranking(rows: Rows) -> list[Trial]:
-    """Finished trials, the best first: by the objective; ties by loss (or accuracy), parameters, number."""
-    finished = [trial for trial in rows.trials if trial.state == "finished" and trial.epochs]
-
-    def key(trial: Trial) -> tuple[float, float, int, int]:
-        best = trial.epochs[trial.best_epoch - 1]
-        return (*score(best.metrics, rows.objective), rows.point(trial.point).parameters, trial.number)
-
-    return sorted(finished, key=key)
-
-
-def winner(rows: Rows) -> Trial | None:
-    """The best finished trial."""
-    return next(iter(ranking(rows)), None)
-
-
-def evaluation_of(rows: Rows, trial: Trial) -> Evaluation | None:
-    """The trial's best epoch on the test data, if it has been looked at."""
-    return next((e for e in rows.evaluations if (e.trial, e.epoch) == (trial.number, trial.best_epoch)), None)
-
-
 def unfinished(plan: Plan, rows: Rows) -> list[Trial]:
     """Trials that are being trained or will be."""
-    until = target(plan, rows)
-    return [trial for trial in rows.trials if trial.state == "running" or wants_training(plan, rows, trial, until)]
+    scope = scope_of(plan, rows)
+    return [trial for trial in rows.trials if trial.state == "running" or wants_training(plan, rows, trial, scope)]
 
 
 def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:
     """Trials that will not be tried again by themselves."""
-    return [trial for trial in rows.trials if trial.state == "failed" and not wants_training(plan, rows, trial, 0)]
+    scope = scope_of(plan, rows)
+    return [trial for trial in rows.trials if trial.state == "failed" and not wants_training(plan, rows, trial, scope)]

@@ -33,12 +33,14 @@ def draw_curve(axes: Axes, epochs: Sequence[Epoch], metric: str, best: int) -> N
     """One metric, training and validation."""
     numbers = [epoch.number for epoch in epochs]
     for key, colour, label in ((metric, BLUE, "training"), (f"val_{metric}", ORANGE, "validation")):
-        axes.plot(numbers, [epoch.metrics[key] for epoch in epochs], "o-", color=colour, label=label, markersize=3.5)
-    value = epochs[best - 1].metrics[f"val_{metric}"]
-    axes.axvline(best, color=GREY, linewidth=0.8, linestyle=":")
-    axes.plot(
-        [best], [value], "o", color=ORANGE, markersize=8, fillstyle="none", label=f"best epoch {best}: {value:.4f}"
-    )
+        if key in epochs[0].metrics:
+            values = [epoch.metrics[key] for epoch in epochs]
+            axes.plot(numbers, values, "o-", color=colour, label=label, markersize=3.5)
+    if f"val_{metric}" in epochs[0].metrics:
+        value = epochs[best - 1].metrics[f"val_{metric}"]
+        words = f"best epoch {best}: {value:.4f}"
+        axes.axvline(best, color=GREY, linewidth=0.8, linestyle=":")
+        axes.plot([best], [value], "o", color=ORANGE, markersize=8, fillstyle="none", label=words)
     axes.set(xlabel="epoch", title=metric, xlim=(0.5, max(numbers) + 0.5))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(color="#dddddd", linewidth=0.6)

@@ -24,10 +24,10 @@ from src.compare import SweepsFolder
 from src.config import UserError, run_reading
 from src.folder import find
 from src.ledger import DamagedError, read_file, read_rows
-from src.plan import evaluation_of, winner
 from src.processes import silenced
 from src.report import new_console, new_table
 from src.schema import Preprocessing
+from src.standing import evaluation_of, final
 
 DRAWN = 40  # images at most, in a picture
 
@@ -139,7 +139,7 @@ def winner_file(name: str, sweeps: Path) -> Path:
     """The model of a sweep's winner, as it was evaluated on the test data. Raises UserError."""
     sweep = find(sweeps, name)
     rows = read_rows(sweep.path, sweep.objective)
-    best = winner(rows)
+    best = final(rows)
     latest = rows.evaluations[-1] if rows.evaluations else None  # where trials are being given more epochs
     evaluation = (evaluation_of(rows, best) if best else None) or latest
     if not evaluation or not evaluation.model:

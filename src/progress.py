@@ -12,9 +12,10 @@ from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds
 from src.messages import Checked, EpochEnded, Failed, Finished, TrainWork
-from src.plan import Plan, ranking, target, unfinished
+from src.plan import Plan, target, unfinished
 from src.rows import Rows
 from src.space import title
+from src.standing import best, places
 from src.values import Epoch, Evaluation
 from src.workers import Pool
 
@@ -83,15 +84,19 @@ class Screen:
     def describe_finished(self, event: Finished) -> str:
         """One line for a trial that has finished."""
         trial = self.rows.trial(event.trial)
-        best = trial.epochs[trial.best_epoch - 1]
+        epoch = best(trial)
         done = f"{self.count_done()}/{len(self.rows.trials)}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         words = title(self.rows.point(trial.point).values)
         reason = f"; {event.reason}" if event.reason else ""
-        line = (
-            f"{done:>7}  trial {trial.number}: {words}: {self.rows.objective} {best.metrics[self.rows.objective]:.4f}"
+        role = "" if trial.role == "search" else f" ({trial.role})"
+        result = (
+            f"trained on all images for {epoch.number} epochs"
+            if trial.objective is None
+            else f"{self.rows.objective} {trial.objective:.4f} at epoch {epoch.number}"
         )
-        return f"{line} at epoch {best.number}, {seconds:.1f} s{reason}{self.time_left()}"
+        line = f"{done:>7}  trial {trial.number}{role}: {words}: {result}, {seconds:.1f} s"
+        return f"{line}{reason}{self.time_left()}"
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""
@@ -107,15 +112,11 @@ class Screen:
     def draw(self) -> Group:
         """A bar, a line for each worker, the best so far."""
         lines: list[Table | Text] = [self.draw_bar(), *(self.draw_worker(worker) for worker in self.pool.workers)]
-        if ranked := ranking(self.rows):
-            best = ranked[0]
-            words = title(self.rows.point(best.point).values)
-            lines.append(
-                Text(
-                    f"best so far: trial {best.number}, {self.rows.objective} {best.objective:.4f} ({words})",
-                    style="green",
-                )
-            )
+        if standings := places(self.rows):
+            first, objective = standings[0], self.rows.objective
+            seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
+            text = f"best so far: trial {first.trials[0].number}, {objective} {first.mean(objective):.4f}{seeds}"
+            lines.append(Text(f"{text} ({title(first.point.values)})", style="green"))
         if self.pool.stopping:
             lines.append(Text(STOPPING, style="yellow"))
         return Group(*lines)
@@ -163,8 +164,8 @@ def describe_subject(work: Any) -> str:
 
 def describe_epoch(epoch: Epoch) -> str:
     """The metrics of an epoch."""
-    m = epoch.metrics
-    return f"accuracy {m['accuracy']:.4f} loss {m['loss']:.4f} val_accuracy {m['val_accuracy']:.4f} val_loss {m['val_loss']:.4f}"
+    shown = ("accuracy", "loss", "val_accuracy", "val_loss")
+    return " ".join(f"{key} {epoch.metrics[key]:.4f}" for key in shown if key in epoch.metrics)
 
 
 def start_log(path: Any) -> None:

@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from src.analysis import left_out, trial_table
+from src.analysis import left_out, point_table, trial_table
 from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
-from src.plan import Plan, evaluation_of, failed_for_good, is_within_budget, ranking, target, unfinished
+from src.plan import Plan, failed_for_good, is_within_budget, scope_of, target, unfinished
 from src.rows import Rows
+from src.standing import evaluation_of, final, places, ranking
+from src.verdict import judge_search
 
 LEADERS = 10  # rows of the leaderboard after a sweep
 
@@ -34,16 +36,19 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
             f"  {escape(reason)}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
         )
     left = seconds_left(plan, rows, train_images, workers)
+    search = plan.config.search
+    more = f", then the best {search.confirm} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
+    more += ", then the winner on all images" if search.refit else ""
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
     console.print(
-        f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan, rows)}, "
+        f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan, rows)}{more}, "
         f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
 
 
-def point_table(rows: Rows) -> Table:
+def preview_table(rows: Rows) -> Table:
     """All points with what a preview knows of them."""
     table = new_table("point", *short_keys(list(rows.points[0].values)), "parameters", "state")
     for point in rows.points:
@@ -58,7 +63,34 @@ def point_table(rows: Rows) -> Table:
 
 
 def leaderboard(rows: Rows, limit: int | None) -> Table:
-    """The best trials, best first; with their states where not all shown have finished."""
+    """The best, best first: trials, or points with mean ± standard deviation where these have several seeds."""
+    several = any(len(standing.trials) > 1 for standing in places(rows))
+    return board_of_points(rows, limit) if several else board_of_trials(rows, limit)
+
+
+def board_of_points(rows: Rows, limit: int | None) -> Table:
+    """Points that have a result."""
+    shown = point_table(rows)[:limit]
+    keys = list(rows.points[0].values)
+    roles = any(row["role"] == "confirm" for row in shown)
+    columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", "val_accuracy", "val_loss", "seconds"]
+    table = new_table(*columns, "parameters", text=("seeds",))
+    for place, row in enumerate(shown, 1):
+        cells = [str(row["point"]), *(show(row[key]) for key in keys)]
+        cells += ["fresh" if row["role"] == "confirm" else "of the search"] if roles else []
+        cells += [str(row["seeds"]), show_mean(row, "val_accuracy"), show_mean(row, "val_loss")]
+        table.add_row(*cells, f"{row['seconds']:.1f}", f"{row['parameters']:,}", style="bold" if place == 1 else "")
+    return table
+
+
+def show_mean(row: dict[str, Any], metric: str) -> str:
+    """`0.9860 ± 0.0021`; without the deviation of a single one."""
+    deviation = row[f"{metric}_sd"]
+    return show_metric(row[metric]) + (f" ± {show_metric(deviation)}" if deviation is not None else "")
+
+
+def board_of_trials(rows: Rows, limit: int | None) -> Table:
+    """Trials, with their states where not all shown have finished."""
     shown = trial_table(rows)[:limit]
     keys = list(rows.points[0].values) if rows.points else []
     states = any(row["state"] != "finished" or row["reason"] or row["drift"] for row in shown)
@@ -75,25 +107,37 @@ def leaderboard(rows: Rows, limit: int | None) -> Table:
     return table
 
 
-def result(console: Console, plan: Plan, rows: Rows, name: str) -> None:
-    """The leaderboard, the winner's test accuracy, and what failed."""
-    ranked = ranking(rows)
-    if not ranked:
+def result(console: Console, plan: Plan, rows: Rows, folder: Path) -> None:
+    """The leaderboard, what it is worth, the winner's test accuracy, and what failed."""
+    if not ranking(rows):
         console.print("No trial has finished.")
     else:
-        shown = min(LEADERS, len(ranked))
-        console.print(leaderboard(rows, shown))
-        if len(rows.trials) > shown:
-            console.print(f"[dim]… {len(rows.trials) - shown} more: {command('compare')} {name}[/dim]", soft_wrap=True)
-        if evaluation := evaluation_of(rows, ranked[0]):
-            times = len(rows.evaluations)
-            console.print(
-                f"The best on validation, trial {ranked[0].number}, has a test accuracy of "
-                f"[b]{evaluation.accuracy:.4f}[/b] (loss {show_metric(evaluation.loss)}). "
-                f"Test images were looked at {'once' if times == 1 else f'{times} times'}.",
-                soft_wrap=True,
-            )
+        board = leaderboard(rows, LEADERS)
+        total = len(places(rows)) if board.columns[0].header == "point" else len(rows.trials)
+        console.print(board)
+        if total > board.row_count:
+            more = f"… {total - board.row_count} more: {command('compare')} {folder.name}"
+            console.print(f"[dim]{more}[/dim]", soft_wrap=True)
+        for sentence in judge_search(folder, rows):
+            console.print(sentence, markup=False, soft_wrap=True)
+        show_test(console, rows)
     left_undone(console, plan, rows)
+
+
+def show_test(console: Console, rows: Rows) -> None:
+    """The final model on the test images, if it has been evaluated."""
+    best = final(rows)
+    if not best or not (evaluation := evaluation_of(rows, best)):
+        return
+    times = len(rows.evaluations)
+    which = f"The best on validation, trial {best.number}"
+    if best.role == "refit":
+        which = f"Trial {best.number}, the winner trained on validation images too"
+    console.print(
+        f"{which}, has a test accuracy of [b]{evaluation.accuracy:.4f}[/b] (loss {show_metric(evaluation.loss)}). "
+        f"Test images were looked at {'once' if times == 1 else f'{times} times'}.",
+        soft_wrap=True,
+    )
 
 
 def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
@@ -104,7 +148,8 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
     numbers = {trial.number for trial in failed}
     if any(f.work == "train" and f.subject in numbers and f.kind != "nan" for f in rows.failures):  # a NaN comes again
         console.print("To run again only what failed, add search.retry_failed=true.")
-    left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(plan, rows, trial)]
+    scope = scope_of(plan, rows)
+    left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(trial, scope)]
     if left:
         search = plan.config.search
         console.print(
@@ -114,9 +159,8 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
         )
 
 
-def render(rows: Rows, kind: str) -> str:
-    """All trials as `csv` or `json`."""
-    table = trial_table(rows)
+def render(table: list[dict[str, Any]], kind: str) -> str:
+    """A table as `csv` or `json`."""
     if kind == "json":
         return json.dumps(table, indent=2)
     text = io.StringIO()

@@ -46,8 +46,8 @@ class Trial:
 
     number: int
     point: int
-    role: str
-    repeat: int
+    role: str  # search; confirm: the best points once more, on fresh seeds; refit: on all images but test
+    repeat: int  # which of the role's seeds, from 0
     seed: int
     state: Literal["waiting", "running", "interrupted", "finished", "failed"] = "waiting"
     reason: str = ""
@@ -58,6 +58,7 @@ class Trial:
     checkpoint: File | None = None  # to go on from
     checkpoint_epoch: int = 0
     weights: File | None = None  # of the best epoch, once finished
+    validation: File | None = None  # `right` and `loss` of each validation image, by those weights
     run_id: str = ""  # MLflow's, once everything of the finished trial is there
     drift: str = ""  # how the versions that trained it differ from those that trained the first
     epochs: list[Epoch] = field(default_factory=list)  # rows of their own
@@ -181,7 +182,7 @@ class Rows:
             epoch = replace(epoch, seconds=before.seconds, ended=before.ended)
         trial.epochs[epoch.number - 1 : epoch.number] = [epoch]
         best = best_epoch(trial.epochs, self.objective)
-        trial.best_epoch, trial.objective = best.number, best.metrics[self.objective]
+        trial.best_epoch, trial.objective = best.number, best.metrics.get(self.objective)
         if event.checkpoint:
             trial.checkpoint, trial.checkpoint_epoch = event.checkpoint, event.epoch.number
         return [trial, (trial, epoch)]
@@ -189,7 +190,8 @@ class Rows:
     @changed.register
     def _(self, event: Finished, now: float) -> list[Row]:
         trial = self.trial(event.trial)
-        trial.state, trial.reason, trial.weights = "finished", event.reason, event.weights
+        trial.state, trial.reason = "finished", event.reason
+        trial.weights, trial.validation = event.weights, event.validation
         return [trial]
 
     @changed.register

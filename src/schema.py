@@ -335,6 +335,10 @@ class Search(Strict):
     seed: NonNegativeInt
     max_trials: PositiveInt | None
     max_seconds: PositiveFloat | None
+    repeats: PositiveInt = 1
+    confirm: NonNegativeInt = 0
+    confirm_repeats: PositiveInt = 5
+    refit: bool = False
     retries: NonNegativeInt
     retry_failed: bool
     space: dict[str, Any]
@@ -405,6 +409,16 @@ class Config(Trial):
     checkpoints: Checkpoints
     resume: Resume
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def refit_needs_no_validation(self) -> "Config":
+        """A refit trains on the validation images, so nothing may follow from them."""
+        searched = isinstance(training := self.search.space.get("training"), dict) and "reduce_lr" in training
+        if self.search.refit and (self.training.reduce_lr.patience or searched):
+            raise ValueError(
+                "search.refit=true trains on the validation images, which training.reduce_lr needs: leave one of them out"
+            )
+        return self
 
     def note_written(self, plain: dict[str, Any]) -> "Config":
         """Remember the values that this configuration was validated from."""

@@ -27,14 +27,17 @@ from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, relatives, sweep_path
 from src.ledger import Ledger, write_durably
 from src.messages import Dropped, Stopped, Viewed
-from src.plan import Plan, ahead_only, next_work, ranking, target
+from src.plan import Plan, ahead_only, next_work, target
 from src.progress import Screen, start_log
-from src.report import command, new_console, number_of, overview, point_table, result
+from src.report import command, new_console, number_of, overview, preview_table, result
 from src.rows import Invocation, Rows
 from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
+from src.standing import ranking
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
+
+AMOUNTS = ("max_trials", "max_seconds", "repeats", "confirm", "confirm_repeats", "refit", "retries")  # of the search
 
 
 def main(config: Config) -> int:
@@ -73,7 +76,7 @@ def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
     if interrupt.count:
         return 128 + interrupt.signal
     if ledger.rows.points:
-        console.print(point_table(ledger.rows))
+        console.print(preview_table(ledger.rows))
     overview(console, plan, ledger.rows, len(data.train), workers)
     console.print("[dim]preview: nothing was stored. Leave preview=true out to start.[/dim]")
     return 0
@@ -97,7 +100,7 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
             console.print("Nothing is left to do within this budget." if waiting else "This sweep is complete.")
             if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
                 complete_view(console, plan.config, ledger, path, interrupt)
-    result(console, plan, ledger.rows, path.name)
+    result(console, plan, ledger.rows, path)
     print_ways(console, plan.config, ledger.rows, path, interrupt)
     if interrupt.count:
         return 128 + interrupt.signal
@@ -234,7 +237,7 @@ def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:
     """This start of the sweep, as a row."""
     amounts: dict[str, Any] = {
         "training": {"epochs": config.training.epochs},
-        "search": {key: getattr(config.search, key) for key in ("max_trials", "max_seconds", "retries")},
+        "search": {key: getattr(config.search, key) for key in AMOUNTS},
         "workers": {"count": allowed_workers(config)},
     }
     now = time.time()

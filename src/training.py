@@ -32,6 +32,7 @@ class Progress:
     state: Callable[[], Arrays]
     weights: Callable[[], Arrays]  # as they are now
     best_weights: Callable[[], Arrays]
+    examine: Callable[[], Arrays]  # each validation image by the best weights, which the model has from then on
     stop: str
 
 
@@ -51,10 +52,12 @@ def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Prog
     Raises NanError where the loss stops being finite, and whatever TensorFlow raises.
     """
     configuration, history = work.configuration, list(work.epochs)
+    data = data.without_validation() if work.refit else data
     model = build(configuration, images_of(data), work.seed, steps_per_epoch(data, configuration))
     best: Arrays = read_state(model, state) if state else {}
     run_epoch = compile_training(model, data.train, configuration["training"]["batch_size"], work.seed)
     evaluate = compile_evaluation(model, data.validation, configuration["training"]["batch_size"])
+    validate = evaluate if len(data.validation) else no_metrics
 
     def progress() -> Progress:
         current = best
@@ -63,6 +66,7 @@ def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Prog
             lambda: copy_state(model, current),
             lambda: copy_weights(model),
             lambda: current,
+            lambda: examine(model, current, data.validation),
             stop_reason(history, configuration),
         )
 
@@ -72,7 +76,7 @@ def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Prog
     if history and is_done():  # it was ended after its last epoch, before it could say that it has finished
         yield progress()
     while not is_done():
-        epoch = run(model, run_epoch, evaluate, len(history) + 1)
+        epoch = run(model, run_epoch, validate, len(history) + 1)
         history.append(epoch)
         if best_epoch(history, work.objective) is epoch:
             best = copy_weights(model)
@@ -136,6 +140,24 @@ def compile_evaluation(model: keras.Model, part: Part, batch_size: int) -> Run:
     return run_once
 
 
+def no_metrics(number: int) -> dict[str, float]:
+    """Of a part without images."""
+    return {}
+
+
+def examine(model: keras.Model, weights: Arrays, part: Part) -> Arrays:
+    """Which images a model with these weights gets `right` (0 or 1), and the `loss` of each."""
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+    right, losses = [], []
+    for start in range(0, len(part), 256):
+        y = part.y[start : start + 256]
+        scores = model(part.x[start : start + 256], training=False)
+        right.append(np.argmax(scores, axis=1) == y)
+        losses.append(np.asarray(model.loss.call(y, scores)))
+    return {"right": np.concatenate(right).astype(np.uint8), "loss": np.concatenate(losses).astype(np.float32)}
+
+
 def read_metrics(model: keras.Model) -> dict[str, float]:
     """Loss and accuracy since the last reset."""
     return {key: float(value) for key, value in model.get_metrics_result().items()}
@@ -169,6 +191,8 @@ def waited(history: Sequence[Epoch], min_delta: float) -> int:
 def stop_reason(history: Sequence[Epoch], configuration: Configuration) -> str:
     """Why training ends before its last epoch, or nothing."""
     stopping = configuration["training"]["early_stopping"]
+    if not history or "val_loss" not in history[-1].metrics:
+        return ""
     if stopping["patience"] and waited(history, stopping["min_delta"]) >= stopping["patience"]:
         return f"early stopping: no better validation loss for {stopping['patience']} epochs"
     return ""
@@ -177,8 +201,8 @@ def stop_reason(history: Sequence[Epoch], configuration: Configuration) -> str:
 def reduce_learning_rate(model: keras.Model, history: Sequence[Epoch], configuration: Configuration) -> None:
     """Lower the learning rate each time the validation loss has not improved for `patience` epochs more."""
     rule = configuration["training"]["reduce_lr"]
-    wait = waited(history, rule["min_delta"])
-    if rule["patience"] and wait and wait % rule["patience"] == 0:
+    wait = waited(history, rule["min_delta"]) if rule["patience"] else 0
+    if wait and wait % rule["patience"] == 0:
         model.optimizer.learning_rate = max(float(model.optimizer.learning_rate) * rule["factor"], rule["min_lr"])
 
 

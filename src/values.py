@@ -17,7 +17,7 @@ class Epoch:
     """What one epoch left. `number` starts at 1; `seconds` it took; `ended` in seconds since 1970."""
 
     number: int
-    metrics: dict[str, float]  # loss, accuracy, val_loss, val_accuracy, learning_rate
+    metrics: dict[str, float]  # loss, accuracy, learning_rate; val_loss, val_accuracy if it was validated
     seconds: float
     ended: float
 
@@ -52,5 +52,7 @@ def score(metrics: dict[str, float], objective: str) -> tuple[float, float]:
 
 
 def best_epoch(epochs: Sequence[Epoch], objective: str) -> Epoch:
-    """The first of the best epochs."""
+    """The first of the best epochs; the last one of a trial that had no validation images."""
+    if objective not in epochs[-1].metrics:
+        return epochs[-1]
     return min(epochs, key=lambda epoch: score(epoch.metrics, objective))

@@ -18,10 +18,10 @@ from src.data import Dataset, load_same
 from src.folder import Sweep
 from src.ledger import Arrays, DamagedError, read_arrays, read_rows
 from src.messages import Tracked
-from src.plan import evaluation_of, ranking
 from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
 from src.space import title
+from src.standing import evaluation_of, final, own_score, ranking
 from src.values import Evaluation
 
 ACTIVE = {
@@ -140,7 +140,7 @@ class View:
             **{f"version.{name}": version for name, version in environment.items() if name != "git"},
             **{key: str(value) for key, value in point.values.items()},
         }
-        name = f"{trial.number:03d} {title(point.values) if point.values else self.sweep.name}"
+        name = f"{trial.number:03d} {title(point.values) if point.values else self.sweep.name}{seed_of(trial)}"
         first = next((epoch.ended - epoch.seconds for epoch in trial.epochs), time.time())
         run = self.client.create_run(self.experiment, start_time=int(first * 1000), tags=tags, run_name=name)
         return str(run.info.run_id)
@@ -268,17 +268,17 @@ class View:
 
     def show_parent(self, rows: Rows, finishing: bool, is_done: bool) -> None:
         """The sweep's own run: the winner's metrics as they come; everything else at the end."""
-        order = ranking(rows)
-        revision = f"{[trial.number for trial in order]} {len(rows.evaluations)} {finishing}"
+        best = final(rows)
+        revision = f"{[trial.number for trial in ranking(rows)]} {best and (best.number, best.best_epoch)} {len(rows.evaluations)} {finishing}"
         if revision == self.parent_shown:
             return
         for evaluation in rows.evaluations[self.evaluations :]:
             self.show_evaluation(self.runs[evaluation.trial], evaluation)
         self.evaluations = len(rows.evaluations)
-        if order and (latest := evaluation_of(rows, order[0])):
+        if best and (latest := evaluation_of(rows, best)):
             self.show_evaluation(self.parent, latest)
         if finishing:
-            self.close_parent(rows, order[0] if order else None, is_done)
+            self.close_parent(rows, best, is_done)
         self.parent_shown = revision
 
     def show_evaluation(self, run: str, evaluation: Evaluation) -> None:
@@ -295,13 +295,12 @@ class View:
 
     def best_so_far(self, rows: Rows) -> list[Any]:
         """The best objective over trials by number, as far as they are done; under a key for each number of epochs."""
-        place = {trial.number: index for index, trial in enumerate(ranking(rows))}
         until = max((len(trial.epochs) for trial in rows.trials), default=0)
         best: Trial | None = None
         points: list[Any] = []
-        for trial in rows.trials:
-            if trial.number in place and (trial.reason or len(trial.epochs) == until):
-                best = trial if best is None or place[trial.number] < place[best.number] else best
+        for trial in (trial for trial in rows.trials if trial.role == "search"):
+            if trial.state == "finished" and (trial.reason or len(trial.epochs) == until):
+                best = min(best or trial, trial, key=lambda one: own_score(rows, one))
                 assert best.objective is not None
                 key = f"best_so_far/{rows.objective}_{until}_epochs"
                 points += epoch_metrics({key: best.objective}, trial.epochs[-1].ended, trial.number)
@@ -355,6 +354,13 @@ def sweep_id(sweep: Sweep, rows: Rows) -> str:
     """Tells apart sweeps of equal names on a shared server: by where and when they began."""
     first = rows.invocations[0]
     return f"{sweep.name}@{hashlib.sha256(f'{first.host} {first.started}'.encode()).hexdigest()[:12]}"
+
+
+def seed_of(trial: Trial) -> str:
+    """Which of several seeds a run's is, in its name; nothing for the first of the search."""
+    if trial.role == "search":
+        return f" · seed {trial.repeat + 1}" if trial.repeat else ""
+    return " · refit" if trial.role == "refit" else f" · {trial.role} {trial.repeat + 1}"
 
 
 def epoch_metrics(values: dict[str, float], ended: float, step: int) -> list[Any]:

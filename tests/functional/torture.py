@@ -47,12 +47,15 @@ OVERRIDES = [
     "architecture.dropout=0.2",
     "architecture.batch_norm=true",
     "schedule=exponential",
-    "training.epochs=3",
+    "training.epochs=2",
     "training.batch_size=32",
     "training.early_stopping.patience=2",
     "search=activations",
     "~search.space.activation",
     "+search.space.optimizer.choice=[adamw,sgd]",
+    "search.confirm=1",
+    "search.confirm_repeats=1",
+    "search.refit=true",
     "search.retries=1000",
     "checkpoints.seconds=0",
     "workers.count=2",
@@ -270,11 +273,13 @@ def result_of(folder: Path) -> Result:
     (path,) = list_sweeps(folder / "sweeps")
     rows = read_rows(path, open_sweep(path).objective)
     weights = {t.number: read_arrays(path, t.weights) for t in rows.trials if t.weights}
+    validation = {t.number: read_arrays(path, t.validation) for t in rows.trials if t.validation}
     return {
         "points": [(p.number, p.values, p.state) for p in rows.points],
-        "trials": [(t.number, t.point, t.seed, t.state, t.reason, t.best_epoch) for t in rows.trials],
+        "trials": [(t.number, t.point, t.role, t.seed, t.state, t.reason, t.best_epoch) for t in rows.trials],
         "metrics": [[(e.number, e.metrics) for e in t.epochs] for t in rows.trials],
         "weights": {n: {k: a.tobytes() for k, a in arrays.items()} for n, arrays in weights.items()},
+        "validation": {n: {k: a.tobytes() for k, a in arrays.items()} for n, arrays in validation.items()},
         "test": [(e.trial, e.epoch, e.loss, e.accuracy) for e in rows.evaluations],
         "in MLflow": [bool(t.run_id) for t in rows.trials],
         "files": sorted(file.name for file in (path / "models").iterdir()),

@@ -22,6 +22,8 @@ def test_trial_table() -> None:
     ]
     assert table[0] == {
         "trial": 3,
+        "point": 3,
+        "role": "search",
         "repeat": 0,
         "state": "finished",
         "reason": "",

@@ -23,10 +23,10 @@ from src.plan import (
     new_points,
     new_trials,
     next_work,
-    ranking,
     target,
 )
 from src.rows import Invocation, Rows
+from src.standing import ranking
 from src.values import Evaluation, Probe
 from tests.unit.examples import SPACE, check, checked_rows, config, epoch, file, finish, propose
 
