@@ -1,6 +1,8 @@
 """What a trial leaves as files: its model, summary, checkpoint and weight dumps."""
 
+import gc
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from src.schema import Mlflow
 
 def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any:
     """A trial's model with the weights of its best epoch."""
+    settle()
     import keras
 
     from src.model import for_inference, restore
@@ -23,6 +26,15 @@ def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any
 
     keras.backend.clear_session()
     return for_inference(restore(rows.point(trial.point).configuration, images_of(data), weights))
+
+
+@cache
+def settle() -> None:
+    """Import what builds models. It stays: Keras collects garbage before each, and need not look through it."""
+    import src.training  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 def load_model(path: Path) -> Any:

@@ -1,5 +1,6 @@
 """What a worker process does: import TensorFlow once, then one piece of work after another."""
 
+import gc
 import os
 import threading
 import time
@@ -47,6 +48,7 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str,
         return
     worker = Desk(pipe, config, folder, data)
     inbox = Inbox(pipe)
+    gc.freeze()  # what was imported stays: Keras collects garbage before each trial, and need not look through it
     pipe.send(READY)
     while True:
         work = inbox.next_work()

@@ -7,6 +7,7 @@ Everything is imported once; each sweep then runs in processes forked from here,
 a restart costs a second. That a forked sweep gives the bits of a fresh command is the first thing compared.
 """
 
+import gc
 import importlib
 import os
 import random
@@ -145,8 +146,21 @@ def import_everything() -> None:
         for name in MODULES:
             importlib.import_module(name)
     plots.save = write_no_picture
+    for name in ("curves", "samples", "first_predictions", "confusion", "mistakes"):
+        setattr(plots, name, no_figure(name))
+    gc.freeze()
     resource_tracker.ensure_running()
     processes.SPAWN = FORK  # type: ignore[assignment]
+
+
+def no_figure(name: str) -> Callable[..., None]:
+    """In the place of a function that draws."""
+
+    def draw(*_: Any) -> None:
+        return None
+
+    draw.__name__ = name
+    return draw
 
 
 def write_no_picture(figure: Any, path: Path) -> Path:
