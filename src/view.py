@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from src import artifacts, plots
+from src import artifacts, page, plots
 from src.analysis import trial_table
 from src.config import flatten
 from src.data import Dataset, load_same
@@ -321,6 +321,9 @@ class View:
             delete_artifact(self.client, self.parent, "results.json")  # `log_table` appends
             columns = {key: [row[key] for row in table] for key in table[0]}
             self.client.log_table(self.parent, columns, "results.json")
+        if self.options.curves:
+            page.write(self.sweep, rows, self.data)
+            self.client.log_artifacts(self.parent, str(self.sweep.path / "report"), "report")
         if best and best.weights and self.options.model:
             with suppress(DamagedError):
                 weights = read_arrays(self.sweep.path, best.weights)
