@@ -48,7 +48,7 @@ def ahead(comparison: Comparison, objective: str, words: dict[str, str]) -> Figu
 
 
 def curves_by(rows: Rows, key: str) -> Figure | None:
-    """Validation accuracy and loss by epoch, for each value of a key: the mean, and a band of one standard deviation."""
+    """Validation accuracy and loss by epoch, for each value of a key: the median, and a band that holds two thirds."""
     found = standings(rows, "search")
     labels = list(dict.fromkeys(str(s.point.values.get(key)) for s in found))  # the best first
     if not 2 <= len(labels) <= len(COLOURS) + 1:
@@ -72,14 +72,13 @@ def curves_by(rows: Rows, key: str) -> Figure | None:
 
 
 def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> None:
-    """The mean of curves, as far as all of them go, and their spread."""
+    """The median of curves, as far as all of them go, and where the middle two thirds lie."""
     length = min(len(history) for history in histories)
     values = np.array([history[:length] for history in histories])
-    epochs, mean = np.arange(1, length + 1), values.mean(axis=0)
-    axes.plot(epochs, mean, line, color=colour, label=shorten(label, 24), linewidth=1.6, marker="o", markersize=2.5)
+    epochs, (low, middle, high) = np.arange(1, length + 1), np.quantile(values, [1 / 6, 1 / 2, 5 / 6], axis=0)
+    axes.plot(epochs, middle, line, color=colour, label=shorten(label, 24), linewidth=1.6, marker="o", markersize=2.5)
     if len(values) > 1:
-        spread = values.std(axis=0, ddof=1)
-        axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
 
 
 def importance_bars(shares: dict[str, float], explained: float) -> Figure:
@@ -101,7 +100,7 @@ def importance_bars(shares: dict[str, float], explained: float) -> Figure:
 
 
 def effects(rows: Rows) -> Figure | None:
-    """Each key's values against the objective: a dot a point, a line through the means."""
+    """Each key's values against the objective: a dot a point, a line through the medians."""
     found = standings(rows, "search")
     keys = keys_that_vary(found)
     if not keys or len(found) < 3:
@@ -110,12 +109,12 @@ def effects(rows: Rows) -> Figure | None:
     lines = math.ceil(len(keys) / columns)
     figure = new_figure(3.1 * columns, 2.6 * lines)
     limits = focus([standing.mean(rows.objective) for standing in found])
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True).flat
+    grid = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
     for axes, key in zip(grid, keys, strict=False):
         draw_effect(axes, found, key, rows.objective)
         axes.set_ylim(*limits)
         tidy(axes, "y")
-    for axes in list(grid)[len(keys) :]:
+    for axes in grid[len(keys) :]:
         axes.set_axis_off()
     figure.supylabel(rows.objective, fontsize=9)
     note_hidden(figure, found, rows.objective, limits)
@@ -136,8 +135,8 @@ def draw_effect(axes: Axes, found: Sequence[Standing], key: str, objective: str)
     at = np.array([order.index(str(value)) for value in values])
     shift = np.random.default_rng(0).uniform(-0.12, 0.12, len(at))
     axes.plot(at + shift, results, "o", color=BLUE, markersize=3.5, alpha=0.5)
-    means = [results[at == place].mean() for place in range(len(order))]
-    axes.plot(range(len(order)), means, "-", color=ORANGE, linewidth=1.4, marker="D", markersize=4.5)
+    medians = [np.median(results[at == place]) for place in range(len(order))]
+    axes.plot(range(len(order)), medians, "-", color=ORANGE, linewidth=1.4, marker="D", markersize=4.5)
     many = len(order) > 4 or max(map(len, order)) > 8
     axes.set_xticks(
         range(len(order)),

@@ -27,7 +27,10 @@ class Importance:
 
 
 def importance(rows: Rows) -> Importance | None:
-    """By a random forest (Breiman, 2001) fitted to the points' mean objective; None of too few points or one key."""
+    """By a random forest (Breiman, 2001) fitted to the points' places; None of too few points or one key.
+
+    Places instead of the objective itself, so that a few points that learn nothing are not all that mattered.
+    """
     found = standings(rows, "search")
     keys = [key for key in (found[0].point.values if found else {}) if varies(key, found)]
     if len(found) < MIN_POINTS or len(keys) < 2:
@@ -37,7 +40,7 @@ def importance(rows: Rows) -> Importance | None:
     from sklearn.pipeline import make_pipeline
 
     table = np.array([[standing.point.values.get(key) for key in keys] for standing in found], dtype=object)
-    target = np.array([standing.score[0] for standing in found])
+    target = np.array([sum(other.score < standing.score for other in found) for standing in found], dtype=float)
     forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0)
     model = make_pipeline(encoder(table), forest).fit(table, target)
     shuffled = permutation_importance(model, table, target, n_repeats=SHUFFLES, random_state=0)

@@ -129,7 +129,7 @@ def key_section(sweep: Sweep, rows: Rows, key: str, keys: int, pictures: Picture
     if len(groups) <= len(figures.COLOURS) + 1:
         pairs = keys * len(groups) * (len(groups) - 1) // 2
         section.sentences = judge(compare(groups, rows.objective == "val_accuracy", pairs), rows.objective)
-        caption = f"Means over all trials with each value of {key}; the band is one standard deviation."
+        caption = f"Medians over all trials with each value of {key}; the bands hold the middle two thirds of them."
         section.figures = pictures.save(f"curves-{key}", figures.curves_by(rows, key), caption)
     return section
 
@@ -147,7 +147,7 @@ def mattered_section(rows: Rows, pictures: Pictures) -> Section:
             "The keys do not foretell which point does well: a forest fitted to them is no better than the mean."
         ]
     section.figures += pictures.save(
-        "effects", figures.effects(rows), "Each point by the value of each key; the line joins the means."
+        "effects", figures.effects(rows), "Each point by the value of each key; the line joins the medians."
     )
     if found and len(ranked) > 1 and found.explained >= FEW:
         figure = figures.heat_map(rows, ranked[0], ranked[1])
