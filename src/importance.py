@@ -11,7 +11,7 @@ from src.rows import Rows
 from src.standing import Standing, standings
 
 MIN_POINTS = 12  # fewer say nothing about several keys at once
-TREES, SHUFFLES = 300, 20
+TREES, SHUFFLES = 100, 10
 
 
 @dataclass(frozen=True)
