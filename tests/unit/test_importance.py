@@ -10,7 +10,11 @@ from src.rows import Rows
 from tests.unit.examples import checked_rows, config, epoch, finish
 
 SPACE: dict[str, Any] = {
-    "architecture": {"kernel": {"choice": [1, 3, 5]}, "pool": {"choice": [1, 2]}, "dense_units": {"choice": [8, 16, 32]}},
+    "architecture": {
+        "kernel": {"choice": [1, 3, 5]},
+        "pool": {"choice": [1, 2]},
+        "dense_units": {"choice": [8, 16, 32]},
+    },
     "activation": {"choice": ["relu", "tanh", "elu"]},
 }
 
@@ -41,7 +45,14 @@ def test_noise_explains_nothing() -> None:
 def test_one_failure_is_not_all_that_mattered() -> None:
     """A value that learns nothing counts as the worst, not as a thousand times worse."""
     found = importance(
-        rows_of(SPACE, lambda v: 0.1 if (v["activation"], v["architecture.pool"]) == ("elu", 2) else 0.9 + 0.01 * v["architecture.kernel"])
+        rows_of(
+            SPACE,
+            lambda v: (
+                0.1
+                if (v["activation"], v["architecture.pool"]) == ("elu", 2)
+                else 0.9 + 0.01 * v["architecture.kernel"]
+            ),
+        )
     )
     assert found and found.shares["architecture.kernel"] > 0.3
 
