@@ -20,7 +20,6 @@ from src.data import load
 from src.model import InfeasibleError, build
 from src.plan import Plan, complete, describe
 from src.rows import Rows
-from src.space import grid_point, parse
 from src.training import images_of
 
 
@@ -28,9 +27,7 @@ def main() -> None:
     """Train every point of the grid that can be built, for one epoch."""
     config = configure(["search=cnn_grid", "training.epochs=1"])
     data, plan, trained = load(config.data), Plan.of(config), 0
-    number = 0
-    while values := grid_point(parse(config.search.space, config.model_dump()), number):
-        number += 1
+    for number, values in enumerate(plan.space.grid, 1):
         point = describe(plan, number, values)
         keras.backend.clear_session()
         try:

@@ -28,7 +28,7 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 
 # What decides results, and nothing else: amounts, workers, tracking and paths stay outside.
 IDENTITY = ("architecture", "activation", "optimizer", "schedule", "training")
-SEARCH_IDENTITY = ("name", "strategy", "objective", "seed", "space")
+SEARCH_IDENTITY = ("name", "strategy", "objective", "seed", "space", "constraints", "start")
 
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -173,7 +173,7 @@ def identity(config: Config, data_digest: str) -> dict[str, Any]:
     parts |= {key: plain[key] for key in IDENTITY}
     if not depends_on_epochs(config):
         parts["training"] = {key: value for key, value in plain["training"].items() if key != "epochs"}
-    parts["search"] = {key: plain["search"][key] for key in SEARCH_IDENTITY}
+    parts["search"] = {key: plain["search"][key] for key in SEARCH_IDENTITY if key in plain["search"]}
     parts["data"].pop("path", None)  # the digest says what the file holds, wherever it lies
     parts["data"].pop("preprocessing", None)  # of image files, when the model is used
     return parts

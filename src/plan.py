@@ -4,16 +4,19 @@ Grid, random, repeats, confirmation, retries, more epochs and resume are one que
 keeps a state of its own, so a resumed sweep goes on because it asks the same question again.
 """
 
+import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from src.config import UserError, fill_in, fingerprint, validate_trial
+from src.config import IDENTITY, UserError, fill_in, fingerprint, flatten, validate_trial
+from src.constraints import holds
+from src.constraints import parse as parse_constraint
 from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, TrainWork, Work
 from src.rows import Point, Rows, Trial
 from src.schema import Config
-from src.space import Dimension, configure, parse, size
+from src.space import Choice, Dimension, Space, configure, options, parse, parse_start, size
 from src.standing import evaluation_of, final, standings, winner
 from src.strategies import point_key, propose, stable_seed
 
@@ -28,7 +31,8 @@ class Plan:
     """A configuration with its space. What it remembers can be computed anew from the rows."""
 
     config: Config
-    dimensions: list[Dimension]
+    space: Space
+    constraints: dict[str, ast.expr]  # by what was written
     seen: set[str] = field(default_factory=set)  # keys of the points proposed
     first: dict[str, int] = field(default_factory=dict)  # fingerprint of a configuration → its first point
     noted: int = 0  # points in `seen` and `first`
@@ -40,16 +44,18 @@ class Plan:
     def of(cls, config: Config) -> "Plan":
         """Raises UserError where the space cannot be searched as asked."""
         plain = config.as_written()
-        plan = cls(config, parse(config.search.space, plain))
+        dimensions = parse(config.search.space, plain)
+        known = known_keys(plain, dimensions)
+        constraints = {text: parse_constraint(text, known) for text in config.search.constraints}
+        plan = cls(config, Space(dimensions, parse_start(config.search.start, dimensions)), constraints)
         if config.search.strategy == "random" and config.search.max_trials is None:
             raise UserError("search.strategy=random needs search.max_trials, such as search.max_trials=20.")
-        if fixed := {"training", "training.epochs", "training.threads"} & {
-            dimension.key for dimension in plan.dimensions
-        }:
+        if fixed := {"training", "training.epochs", "training.threads"} & {dimension.key for dimension in dimensions}:
             raise UserError(f"search.space.{min(fixed)}: must be the same for all trials; set {min(fixed)}=… instead.")
         if config.search.strategy == "grid":
-            propose(config.search, plan.dimensions, 0, ())
-            if (points := size(plan.dimensions)) > GRID_LIMIT:
+            for dimension in dimensions:
+                options(dimension)  # says what to do about a range without steps
+            if (points := size(dimensions)) > GRID_LIMIT:
                 words = "use search.strategy=random search.max_trials=100"
                 raise UserError(f"search.space has {points:,.0f} points, too many for a grid: {words}.")
         return plan
@@ -70,7 +76,7 @@ def new_points(plan: Plan, rows: Rows) -> list[Point]:
     open_points = sum(point.state in ("feasible", "unchecked") for point in rows.points)
     new: list[Point] = []
     while not plan.exhausted and (limit is None or open_points < limit):
-        values = propose(plan.config.search, plan.dimensions, plan.noted, plan.seen)
+        values = propose(plan.config.search, plan.space, plan.noted, plan.seen)
         if values is None:
             plan.exhausted = True
             break
@@ -87,6 +93,13 @@ def note_points(plan: Plan, rows: Rows) -> None:
         note(plan, point)
 
 
+def known_keys(plain: dict[str, Any], dimensions: list[Dimension]) -> set[str]:
+    """What a constraint may speak of: keys of the configuration, of the space, and of the groups that it chooses from."""
+    known = set(flatten({key: plain[key] for key in IDENTITY})) | {dimension.key for dimension in dimensions}
+    groups = ((d.key, o) for d in dimensions if isinstance(d, Choice) for o in d.options if isinstance(o, dict))
+    return known.union(*(flatten(option, key) for key, option in groups))
+
+
 def note(plan: Plan, point: Point) -> None:
     """Remember one point."""
     plan.seen.add(point_key(point.values))
@@ -95,13 +108,16 @@ def note(plan: Plan, point: Point) -> None:
 
 
 def describe(plan: Plan, number: int, values: dict[str, Any]) -> Point:
-    """A proposal as a row: unchecked, or infeasible by the schema, or a duplicate."""
-    plain = plan.config.as_written()
+    """A proposal as a row: unchecked, or infeasible by schema or constraint, or a duplicate."""
+    plain = configure(plan.config.as_written(), plan.space.dimensions, values)
     try:
-        configuration = validate_trial(configure(plain, plan.dimensions, values))
+        configuration = validate_trial(plain)
         del configuration["training"]["epochs"]  # an amount: see `complete`
     except UserError as error:
         return Point(number, values, {"invalid": number}, "infeasible", str(error))
+    broken = [text for text, node in plan.constraints.items() if not holds(node, {**flatten(plain), **values})]
+    if broken:
+        return Point(number, values, {"invalid": number}, "infeasible", f"constraint: {broken[0]}")
     first = plan.first.get(fingerprint(configuration))
     if first:
         return Point(number, values, configuration, "duplicate", f"the same network and training as point {first}")

@@ -339,6 +339,9 @@ class Search(Strict):
     confirm: NonNegativeInt = 0
     confirm_repeats: PositiveInt = 5
     refit: bool = False
+    target: float | None = None
+    constraints: list[str] = Field(default_factory=list)
+    start: list[dict[str, Any]] = Field(default_factory=list)
     retries: NonNegativeInt
     retry_failed: bool
     space: dict[str, Any]

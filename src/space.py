@@ -8,19 +8,24 @@ A space nests like the configuration; its leaves say what a key may be:
     optimizer:
       learning_rate: {float: {min: 1e-4, max: 1e-1, log: true, step: 10}}  # a factor where log
     activation: {choice: [relu, tanh]}                                   # a group: whole files
+    optimizer:
+      choice: [adam, sgd]
+      momentum: {choice: [0.0, 0.9], when: {optimizer: sgd}}             # only where that has been chosen
 """
 
 import copy
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
-from src.config import IDENTITY, UserError, suggest
+from src.config import IDENTITY, UserError, flatten, suggest
 
 RESERVED = ("choice", "int", "float", "when")
-Values = dict[str, Any]  # dotted key → value; a group's value is its option's name
+Values = dict[str, Any]  # dotted key → value; a group's value is its option's name; None where its condition fails
+When = tuple[tuple[str, tuple[Any, ...]], ...]  # keys declared before, with the values that they must have
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Choice:
 
     key: str
     options: tuple[Any, ...]
+    when: When = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,7 @@ class Range:
     step: float | None
     log: bool
     whole: bool
+    when: When = ()
 
 
 Dimension = Choice | Range
@@ -48,7 +55,23 @@ Dimension = Choice | Range
 
 def parse(space: dict[str, Any], configuration: dict[str, Any]) -> list[Dimension]:
     """The dimensions in the order declared; none is one point. Raises UserError for what cannot be searched."""
-    return list(walk(space, configuration, "")) if space else []
+    dimensions = list(walk(space, configuration, "")) if space else []
+    for place, dimension in enumerate(dimensions):
+        check_conditions(dimension, {earlier.key: earlier for earlier in dimensions[:place]})
+    return dimensions
+
+
+def check_conditions(dimension: Dimension, earlier: dict[str, Dimension]) -> None:
+    """Raises UserError where a condition speaks of what is not declared before, or of values that do not come."""
+    for key, values in dimension.when:
+        where = f"search.space.{dimension.key}.when.{key}"
+        if key not in earlier:
+            raise UserError(f"{where}: name a key of the space that is declared before{suggest(key, earlier)}.")
+        parent = earlier[key]
+        known = labels(parent) if isinstance(parent, Choice) else []
+        for value in values:
+            if isinstance(parent, Choice) and (value is None or value not in known):
+                raise UserError(f"{where}: {value!r} is none of its values{suggest(str(value), map(str, known))}.")
 
 
 def walk(node: Any, configuration: Any, key: str) -> Iterator[Dimension]:
@@ -58,9 +81,12 @@ def walk(node: Any, configuration: Any, key: str) -> Iterator[Dimension]:
         raise UserError(f"{where}: expected choice, int or float, or keys of the configuration; found {node!r}.")
     kinds = [k for k in node if k in RESERVED]
     if kinds:
-        yield parse_leaf(key, kinds[0], node, where)
+        yield parse_leaf(key, node, where)
         node = {k: v for k, v in node.items() if k not in kinds}
         configuration = CHOSEN
+    indices = [name for name in node if str(name).isdigit()]
+    if sorted(map(int, indices)) != list(range(len(indices))):
+        raise UserError(f"{where}.{indices[0]}: number the entries of a list from 0: 0, 1, 2.")
     for name, child in node.items():
         path = f"{key}.{name}" if key else str(name)
         if not key and name not in IDENTITY:
@@ -73,7 +99,7 @@ CHOSEN: Any = object()  # stands for a part of the configuration that a point ch
 
 def look_up(configuration: Any, name: str, key: str, path: str) -> Any:
     """The part of the configuration under a name. Raises UserError where there is none."""
-    if configuration is CHOSEN:
+    if configuration is CHOSEN or (name.isdigit() and not isinstance(configuration, dict | str)):
         return CHOSEN
     if not isinstance(configuration, dict):
         raise UserError(f"search.space.{path}: {key} is {configuration!r}, which has no keys; search {key} itself.")
@@ -82,16 +108,25 @@ def look_up(configuration: Any, name: str, key: str, path: str) -> Any:
     return configuration[name]
 
 
-def parse_leaf(key: str, kind: str, node: dict[str, Any], where: str) -> Dimension:
-    """One dimension, from its `choice`, `int` or `float`."""
-    value = node[kind]
-    if sum(k in node for k in RESERVED) > 1 or kind == "when":
+def parse_leaf(key: str, node: dict[str, Any], where: str) -> Dimension:
+    """One dimension, from its `choice`, `int` or `float`, and `when`."""
+    kinds = [kind for kind in RESERVED if kind in node and kind != "when"]
+    if len(kinds) != 1:
         raise UserError(f"{where}: give exactly one of choice, int and float (found {', '.join(map(str, node))}).")
+    (kind,) = kinds
+    value, when = node[kind], parse_conditions(node.get("when", {}), where)
     if kind == "choice":
         if not isinstance(value, list) or not value:
             raise UserError(f"{where}.choice: expected a list of values, such as [1, 2]; found {value!r}.")
-        return Choice(key, tuple(value))
-    return parse_range(key, value, kind == "int", where + "." + kind)
+        return Choice(key, tuple(value), when)
+    return replace(parse_range(key, value, kind == "int", where + "." + kind), when=when)
+
+
+def parse_conditions(node: Any, where: str) -> When:
+    """`{optimizer: sgd, architecture.blocks: [2, 3]}` as pairs of a key and its values."""
+    if not isinstance(node, dict):
+        raise UserError(f"{where}.when: expected keys and values, such as {{optimizer: sgd}}; found {node!r}.")
+    return tuple((name, tuple(value) if isinstance(value, list) else (value,)) for name, value in flatten(node).items())
 
 
 def parse_range(key: str, value: Any, whole: bool, where: str) -> Range:
@@ -117,6 +152,49 @@ def parse_range(key: str, value: Any, whole: bool, where: str) -> Range:
 # ------------------------------------------------------------------------------------------ points
 
 
+@dataclass
+class Space:
+    """The dimensions, the points to begin with, and all points of a finite space."""
+
+    dimensions: list[Dimension]
+    start: list[Values] = field(default_factory=list)
+
+    @cached_property
+    def grid(self) -> list[Values]:
+        """All points, in order."""
+        return grid(self.dimensions)
+
+
+def parse_start(start: list[dict[str, Any]], dimensions: list[Dimension]) -> list[Values]:
+    """The points to begin with, each a value for every key whose conditions it meets. Raises UserError."""
+    return [parse_point(flatten(point), dimensions, f"search.start.{place}") for place, point in enumerate(start)]
+
+
+def parse_point(given: dict[str, Any], dimensions: list[Dimension], where: str) -> Values:
+    """One point, checked against the space."""
+    known = [dimension.key for dimension in dimensions]
+    for key in given:
+        if key not in known:
+            raise UserError(f"{where}.{key}: is no key of the space{suggest(key, known)}.")
+    values: Values = {}
+    for dimension in dimensions:
+        active = is_active(dimension, values)
+        if active and dimension.key not in given:
+            raise UserError(f"{where}: has no value for {dimension.key}.")
+        values[dimension.key] = given[dimension.key] if active else None
+        if active and not is_value(dimension, given[dimension.key]):
+            raise UserError(f"{where}.{dimension.key}: {given[dimension.key]!r} is none of its values in the space.")
+    return values
+
+
+def is_value(dimension: Dimension, value: Any) -> bool:
+    """Whether a dimension has this value."""
+    if isinstance(dimension, Choice):
+        return any(value == known and type(value) is type(known) for known in labels(dimension))
+    is_number = isinstance(value, int if dimension.whole else int | float) and not isinstance(value, bool)
+    return is_number and dimension.low <= value <= dimension.high
+
+
 def options(dimension: Dimension) -> list[Any]:
     """All values of a dimension, in order. Raises UserError for a range without steps."""
     if isinstance(dimension, Choice):
@@ -140,18 +218,34 @@ def at_step(dimension: Range, index: int) -> float:
     return dimension.low * dimension.step**index if dimension.log else dimension.low + dimension.step * index
 
 
-def grid_point(dimensions: list[Dimension], number: int) -> Values | None:
-    """The point of that number, or None past the end; the last key varies fastest, as in keras-tuner."""
-    values: Values = {}
-    for dimension in reversed(dimensions):
+def grid(dimensions: list[Dimension]) -> list[Values]:
+    """All points; the last key varies fastest, as in keras-tuner."""
+    points: list[Values] = [{}]
+    for dimension in dimensions:
         choices = options(dimension)
-        number, index = divmod(number, len(choices))
-        values[dimension.key] = choices[index]
-    return None if number else {dimension.key: values[dimension.key] for dimension in dimensions}
+        points = [
+            {**point, dimension.key: value}
+            for point in points
+            for value in (choices if is_active(dimension, point) else [None])
+        ]
+    return points
+
+
+def is_active(dimension: Dimension, values: Values) -> bool:
+    """Whether a point meets the conditions of a dimension."""
+    return all(values[key] in allowed for key, allowed in dimension.when)
+
+
+def without_inactive(dimensions: list[Dimension], values: Values) -> Values:
+    """A point with None for dimensions whose conditions it does not meet."""
+    kept: Values = {}
+    for dimension in dimensions:
+        kept[dimension.key] = values[dimension.key] if is_active(dimension, kept) else None
+    return kept
 
 
 def size(dimensions: list[Dimension]) -> float:
-    """How many points there are; infinite with a continuous range."""
+    """How many points there are at most; infinite with a continuous range."""
     continuous = any(isinstance(d, Range) and d.step is None and not d.whole for d in dimensions)
     return math.inf if continuous else math.prod(len(options(dimension)) for dimension in dimensions)
 
@@ -173,20 +267,34 @@ def configure(configuration: dict[str, Any], dimensions: list[Dimension], values
     """The configuration with a point's values in place; a group's value replaces the whole group."""
     result = copy.deepcopy(configuration)
     for dimension in sorted(dimensions, key=lambda d: d.key.count(".")):  # a group before its keys
+        if not is_active(dimension, values):
+            continue
         value = values[dimension.key]
         if isinstance(dimension, Choice):
             value = copy.deepcopy(dimension.options[labels(dimension).index(value)])
         *parents, last = dimension.key.split(".")
         node = result
         for name in parents:
-            node = node.setdefault(name, {})
+            if not isinstance(node.get(name), dict):  # a list whose entries are chosen one by one
+                node[name] = {}
+            node = node[name]
         node[last] = value
-    return result
+    return {key: to_lists(value) for key, value in result.items()}
+
+
+def to_lists(node: Any) -> Any:
+    """A configuration with lists where keys are 0, 1, 2."""
+    if not isinstance(node, dict):
+        return node
+    if node and all(str(key).isdigit() for key in node):
+        return [node[key] for key in sorted(node, key=int)]
+    return {key: to_lists(value) for key, value in node.items()}
 
 
 def title(values: Values) -> str:
     """A point in a few words: `blocks=2 kernel=3`."""
     if not values:
         return "as configured"
-    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+    known = {key: value for key, value in values.items() if value is not None}
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in known.items()}
     return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in shown.items())

@@ -6,19 +6,22 @@ from typing import Any
 
 from src.processes import silenced
 from src.schema import Search
-from src.space import Choice, Dimension, Range, Values, grid_point, options, size
+from src.space import Choice, Dimension, Range, Space, Values, options, size, without_inactive
 
 DRAWS = 100  # of a random point, before the unseen points of a finite space are enumerated
 
 
-def propose(search: Search, dimensions: list[Dimension], number: int, seen: Collection[str]) -> Values | None:
-    """The point of that number, or None where there is none left.
+def propose(search: Search, space: Space, number: int, seen: Collection[str]) -> Values | None:
+    """The point of that number, or None where there is none left: first those to start with, then the strategy's.
 
     `seen` holds `point_key` of all points proposed before, in any order.
     """
-    if search.strategy == "grid":
-        return grid_point(dimensions, number)
-    return random_point(dimensions, search.seed, number, seen)
+    if number < len(space.start):
+        return space.start[number]
+    if search.strategy == "grid":  # so many of its first points have been proposed at least
+        rest = (values for values in space.grid[number - len(space.start) :] if point_key(values) not in seen)
+        return next(rest, None)
+    return random_point(space, search.seed, number, seen)
 
 
 def point_key(values: Values) -> str:
@@ -26,17 +29,15 @@ def point_key(values: Values) -> str:
     return repr(sorted(values.items()))
 
 
-def random_point(dimensions: list[Dimension], seed: int, number: int, seen: Collection[str]) -> Values | None:
+def random_point(space: Space, seed: int, number: int, seen: Collection[str]) -> Values | None:
     """A point drawn at random by keras-tuner's hyperparameters, none twice while unseen ones are left."""
     for draw in range(DRAWS):
-        values = sample(dimensions, seed, number, draw)
+        values = sample(space.dimensions, seed, number, draw)
         if point_key(values) not in seen:
             return values
-    total = size(dimensions)
-    if total == float("inf"):
+    if size(space.dimensions) == float("inf"):
         return None
-    unseen = (grid_point(dimensions, index) for index in range(int(total)))
-    left = [values for values in unseen if values and point_key(values) not in seen]
+    left = [values for values in space.grid if point_key(values) not in seen]
     return left[stable_seed(seed, number) % len(left)] if left else None
 
 
@@ -46,7 +47,7 @@ def sample(dimensions: list[Dimension], seed: int, number: int, draw: int) -> Va
     for index, (dimension, hyperparameter) in enumerate(zip(dimensions, hyperparameters(dimensions), strict=True)):
         value = hyperparameter.random_sample(stable_seed(seed, number, draw, index))
         values[dimension.key] = value if is_unstepped(dimension) else options(dimension)[value]
-    return values
+    return without_inactive(dimensions, values)
 
 
 def hyperparameters(dimensions: list[Dimension]) -> list[Any]:

@@ -40,7 +40,7 @@ def test_each_option_composes(choice: str) -> None:
 @pytest.mark.parametrize("choice", options("search"))
 def test_each_search_can_be_planned(choice: str) -> None:
     """Each search has a space that can be searched in the default configuration; only `single` has nothing in it."""
-    assert bool(Plan.of(config(choice)).dimensions) == (choice != "search=single")
+    assert bool(Plan.of(config(choice)).space.dimensions) == (choice != "search=single")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
@@ -153,7 +153,7 @@ def test_each_experiment_composes_on_any_data(name: str, data: str) -> None:
     chosen = train(f"experiment={name}", data, *NEEDED.get(data, []), "training.batch_size=7", "activation=tanh")
     assert (chosen.experiment, chosen.data.name) == (name, data.partition("=")[2])
     assert (chosen.training.batch_size, chosen.activation.name) == (7, "tanh")
-    assert chosen.search.name == "single" and not Plan.of(chosen).dimensions
+    assert chosen.search.name == "single" and not Plan.of(chosen).space.dimensions
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -176,7 +176,7 @@ def test_an_experiment_can_be_swept(name: str) -> None:
     chosen = config(f"experiment={name}", "search=activations")
     assert (chosen.experiment, chosen.search.name) == (name, "activations")
     assert chosen.architecture == train(f"experiment={name}").architecture
-    assert [dimension.key for dimension in Plan.of(chosen).dimensions] == ["activation"]
+    assert [dimension.key for dimension in Plan.of(chosen).space.dimensions] == ["activation"]
 
 
 def test_training_without_an_experiment() -> None:

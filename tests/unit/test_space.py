@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from src.config import UserError
-from src.space import Choice, Range, configure, grid_point, options, parse, size, title
+from src.space import Choice, Range, configure, grid, options, parse, parse_start, size, title
 from tests.unit.examples import plain
 
 CONFIGURATION = plain()
@@ -64,6 +64,21 @@ def test_leaves(node: dict[str, Any], dimension: Choice | Range) -> None:
         ({"architecture": {"kernel": {"choice": 3}}}, "kernel.choice.*list"),
         ({"architecture": {"kernel": {"choice": [3], "int": {"min": 1, "max": 2}}}}, "exactly one"),
         ({"architecture": {"kernel": {"when": [3]}}}, "exactly one"),
+        ({"architecture": {"kernel": {"choice": [3], "when": [3]}}}, "kernel.when: expected keys and values"),
+        ({"architecture": {"kernel": {"choice": [3], "when": {"pool": 2}}}}, "kernel.when.pool: name a key .* before"),
+        (
+            {"architecture": {"pool": {"choice": [1, 2]}, "kernel": {"choice": [3], "when": {"architecture.pool": 3}}}},
+            "kernel.when.architecture.pool: 3 is none of its values.*Known here: 1, 2|known here: 1, 2",
+        ),
+        (
+            {
+                "architecture": {
+                    "pool": {"choice": [None]},
+                    "kernel": {"choice": [3], "when": {"architecture.pool": None}},
+                }
+            },
+            "None is none of its values",
+        ),
         ({"architecture": {"kernel": {"int": [1, 2]}}}, "kernel.int: expected"),
         ({"architecture": {"kernel": {"int": {"min": 1}}}}, "kernel.int: expected"),
         ({"architecture": {"kernel": {"int": {"min": 1, "max": 2, "stop": 1}}}}, "kernel.int: expected"),
@@ -92,7 +107,7 @@ def test_what_cannot_be_searched(space: dict[str, Any], words: str) -> None:
 def test_an_empty_space_is_one_point() -> None:
     """Nothing to search leaves the configuration as it is, once."""
     assert parse({}, CONFIGURATION) == [] and size([]) == 1
-    assert grid_point([], 0) == {} and grid_point([], 1) is None
+    assert grid([]) == [{}]
 
 
 # -------------------------------------------------------------------------------------------- points
@@ -126,9 +141,9 @@ def test_a_grid_needs_steps() -> None:
 def test_grid_order() -> None:
     """All points, each once, the last key fastest; then None."""
     dimensions = parse({"architecture": {"blocks": {"choice": [2, 3]}, "pool": {"choice": [1, 2, 3]}}}, CONFIGURATION)
-    points = [grid_point(dimensions, number) for number in range(7)]
-    values = [tuple(point.values()) for point in points if point]
-    assert size(dimensions) == 6 and points[6] is None
+    points = grid(dimensions)
+    values = [tuple(point.values()) for point in points]
+    assert size(dimensions) == 6
     assert values == [(2, 1), (2, 2), (2, 3), (3, 1), (3, 2), (3, 3)]
     assert points[0] == {"architecture.blocks": 2, "architecture.pool": 1}
 
@@ -157,8 +172,74 @@ def test_two_options_of_one_name_are_two() -> None:
     """Two written-out options of a group are two points, even if they have one name."""
     choice = [{"name": "elu", "alpha": 1.0}, {"name": "elu", "alpha": 2.0}]
     dimensions = parse({"activation": {"choice": choice}}, CONFIGURATION)
-    points = [grid_point(dimensions, number) for number in range(2)]
-    assert [configure(CONFIGURATION, dimensions, point or {})["activation"] for point in points] == choice
+    points = grid(dimensions)
+    assert [configure(CONFIGURATION, dimensions, point)["activation"] for point in points] == choice
+
+
+CONDITIONAL: dict[str, Any] = {
+    "optimizer": {
+        "choice": [{"name": "adam"}, {"name": "sgd"}],
+        "momentum": {"choice": [0.0, 0.9], "when": {"optimizer": "sgd"}},
+        "nesterov": {"choice": [True, False], "when": {"optimizer.momentum": [0.9]}},
+    }
+}
+
+
+def test_conditions() -> None:
+    """A key whose condition fails has no value and makes no points of its own, and neither do those that depend on it."""
+    dimensions = parse(CONDITIONAL, CONFIGURATION)
+    assert [tuple(point.values()) for point in grid(dimensions)] == [
+        ("adam", None, None),
+        ("sgd", 0.0, None),
+        ("sgd", 0.9, True),
+        ("sgd", 0.9, False),
+    ]
+    made = [configure(CONFIGURATION, dimensions, point)["optimizer"] for point in grid(dimensions)]
+    assert made[0] == {"name": "adam"} and made[3] == {"name": "sgd", "momentum": 0.9, "nesterov": False}
+    assert title(grid(dimensions)[1]) == "optimizer=sgd momentum=0"
+
+
+def test_entries_of_a_list() -> None:
+    """The filters of each block can be searched one by one, those of the third only where there is one."""
+    space = {
+        "architecture": {
+            "blocks": {"choice": [2, 3]},
+            "filters": {
+                0: {"choice": [8]},
+                1: {"choice": [16, 32]},
+                2: {"choice": [64, 128], "when": {"architecture.blocks": 3}},
+            },
+        }
+    }
+    dimensions = parse(space, CONFIGURATION)
+    made = [configure(CONFIGURATION, dimensions, point)["architecture"]["filters"] for point in grid(dimensions)]
+    assert made == [[8, 16], [8, 32], [8, 16, 64], [8, 16, 128], [8, 32, 64], [8, 32, 128]]
+
+
+@pytest.mark.parametrize(
+    ("point", "words"),
+    [
+        ({"optimizer": "sgd", "optimizer.momentum": 0.5}, r"search\.start\.0\.optimizer\.momentum: 0.5 is none"),
+        ({"optimizer": "sgd"}, "has no value for optimizer.momentum"),
+        ({"optimizer": "adam", "rate": 1}, "rate: is no key of the space"),
+        ({"optimizer": "adma"}, "'adma' is none of its values"),
+        ({"optimizer": "sgd", "optimizer.momentum": False}, "False is none"),
+    ],
+)
+def test_points_to_start_with_are_checked(point: dict[str, Any], words: str) -> None:
+    """A starting point that is not in the space is named by its key."""
+    with pytest.raises(UserError, match=words):
+        parse_start([point], parse(CONDITIONAL, CONFIGURATION))
+
+
+def test_points_to_start_with() -> None:
+    """They may be nested or dotted, leave out what does not apply, and lie between the steps of a range."""
+    rate = {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.5, "step": 0.1}}}}
+    assert parse_start([{"optimizer": {"learning_rate": 0.25}}], parse(rate, CONFIGURATION)) == [
+        {"optimizer.learning_rate": 0.25}
+    ]
+    (found,) = parse_start([{"optimizer": "adam"}], parse(CONDITIONAL, CONFIGURATION))
+    assert found == {"optimizer": "adam", "optimizer.momentum": None, "optimizer.nesterov": None}
 
 
 def test_title() -> None:

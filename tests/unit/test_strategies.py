@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from src.space import Values, parse
+import pytest
+
+from src.space import Space, Values, parse
 from src.strategies import point_key, propose, stable_seed
 from tests.unit.examples import SPACE, config
 
@@ -15,7 +17,7 @@ CONTINUOUS: dict[str, Any] = {
 def draw(space: dict[str, Any], count: int, strategy: str = "random", seed: int = 0) -> list[Values]:
     """Up to that many proposals, one after the other."""
     chosen = config(f"search.strategy={strategy}", f"search.seed={seed}", space=space)
-    dimensions = parse(space, chosen.model_dump())
+    dimensions = Space(parse(space, chosen.model_dump()))
     points: list[Values] = []
     for number in range(count):
         point = propose(chosen.search, dimensions, number, {point_key(values) for values in points})
@@ -49,7 +51,7 @@ def test_random_is_reproducible() -> None:
 def test_random_depends_on_history_as_a_set() -> None:
     """The order of what was seen does not matter, and a resumed search goes on as it would have."""
     chosen = config("search.strategy=random", space=CONTINUOUS)
-    dimensions = parse(CONTINUOUS, chosen.model_dump())
+    dimensions = Space(parse(CONTINUOUS, chosen.model_dump()))
     keys = [point_key(point) for point in draw(CONTINUOUS, 5)]
     assert propose(chosen.search, dimensions, 5, keys) == propose(chosen.search, dimensions, 5, set(keys))
     assert propose(chosen.search, dimensions, 5, keys) == draw(CONTINUOUS, 6)[5]
@@ -63,6 +65,20 @@ def test_random_stays_in_its_ranges() -> None:
     assert min(rates) < 1e-3 < 1e-2 < max(rates)
     assert {repr(point["architecture.pool"]) for point in points} == {"1", "2", "3"}
     assert {repr(point["architecture.filters"]) for point in points} == {"[8, 8]", "16"}
+
+
+@pytest.mark.parametrize("strategy", ["grid", "random"])
+def test_what_to_start_with_comes_first_and_once(strategy: str) -> None:
+    """The points given come first; the strategy goes on with all others, each once."""
+    chosen = config(f"search.strategy={strategy}", space=SPACE)
+    dimensions = parse(SPACE, chosen.model_dump())
+    start = [{"architecture.kernel": 5, "architecture.pool": 2}, {"architecture.kernel": 3, "architecture.pool": 2}]
+    space = Space(dimensions, start)
+    points: list[Values] = []
+    while values := propose(chosen.search, space, len(points), {point_key(point) for point in points}):
+        points.append(values)
+    assert points[:2] == start
+    assert sorted(tuple(point.values()) for point in points) == [(3, 1), (3, 2), (5, 1), (5, 2)]
 
 
 def test_stable_seed() -> None:
