@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,19 +74,39 @@ def create_or_check(path: Path, config: Config, digest: str) -> bool:
 def open_sweep(path: Path) -> Sweep:
     """The sweep in a folder. Raises UserError where its configuration cannot be read."""
     try:
-        frozen = yaml.safe_load((path / "config.yaml").read_text())
+        frozen = read_yaml(path / "config.yaml")
         assert isinstance(frozen, dict) and frozen["search"]["objective"]
     except (OSError, yaml.YAMLError, UnicodeDecodeError, AssertionError, KeyError, TypeError) as error:
         raise UserError(f"{path}/config.yaml cannot be read as a sweep's configuration ({error}).") from error
     return Sweep(path, frozen)
 
 
+def read_yaml(path: Path) -> Any:
+    """What a file says; by the parser in C where there is one, which is ten times as fast."""
+    return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def write_last(path: Path, config: Config, command: str) -> None:
+    """Write down the whole configuration of this invocation, under the command line that composed it."""
+    comment = f"# {command}\n" if command.isprintable() else ""  # a line break would end the comment
+    write_durably(path / "last.yaml", (comment + yaml.safe_dump(config.model_dump(), sort_keys=False)).encode())
+
+
 def last_config(path: Path) -> Config:
-    """The whole configuration of the sweep's last invocation."""
+    """The whole configuration of the sweep's last invocation. Raises UserError."""
     try:
-        return Config.model_validate(yaml.safe_load((path / "last.yaml").read_text()))
+        return Config.model_validate(read_yaml(path / "last.yaml"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path}/last.yaml cannot be read ({error}): run the sweep's own command instead.") from error
+
+
+def last_command(path: Path) -> str:
+    """The command line of the sweep's last invocation; empty where none was written down."""
+    try:
+        first = (path / "last.yaml").read_text("utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return first.removeprefix("# ") if first.startswith("# ") else ""
 
 
 def list_sweeps(root: Path) -> list[Path]:
@@ -95,15 +116,23 @@ def list_sweeps(root: Path) -> list[Path]:
 
 
 def last_written(path: Path) -> float:
-    """When a sweep's ledger was last written."""
-    return max((path / name).stat().st_mtime for name in ("ledger.db", "ledger.db-wal") if (path / name).exists())
+    """When a sweep's ledger was last written; an empty log beside it comes of reading alone."""
+    log = path / "ledger.db-wal"
+    written = (path / "ledger.db").stat().st_mtime
+    return max(written, log.stat().st_mtime) if log.exists() and log.stat().st_size else written
+
+
+def need_sweeps(root: Path) -> list[Path]:
+    """The sweeps of a folder, the one written last first. Raises UserError where there is none."""
+    sweeps = list_sweeps(root)
+    if not sweeps:
+        raise UserError(f"there is no sweep in {root}/; start one with: python -m src.sweep search=cnn_grid")
+    return sweeps
 
 
 def find(root: Path, name: str) -> Sweep:
     """A sweep by its name, an unambiguous beginning of it, or `latest`. Raises UserError."""
-    sweeps = list_sweeps(root)
-    if not sweeps:
-        raise UserError(f"there is no sweep in {root}/; start one with: python -m src.sweep search=cnn_grid")
+    sweeps = need_sweeps(root)
     matches = sweeps[:1] if name == "latest" else [path for path in sweeps if path.name == name]
     matches = matches or [path for path in sweeps if path.name.startswith(name)]
     if len(matches) != 1:
@@ -137,6 +166,28 @@ def is_unfinished(path: Path) -> bool:
     except UserError:
         return False
     return not rows.trials or any(trial.state in ("waiting", "running", "interrupted") for trial in rows.trials)
+
+
+def contents(path: Path) -> tuple[int, int]:
+    """How many files a folder holds, and their bytes."""
+    count = size = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with suppress(OSError):  # gone since
+                size += (Path(folder) / name).lstat().st_size
+                count += 1
+    return count, size
+
+
+def remove(path: Path) -> None:
+    """Delete a sweep's folder; what it is found by goes last, so that a removal cut short can be repeated."""
+    last = ("ledger.db-shm", "ledger.db-wal", "ledger.db", "config.yaml", "lock")
+    for entry in sorted(path.iterdir(), key=lambda entry: last.index(entry.name) if entry.name in last else -1):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink(missing_ok=True)
+    path.rmdir()
 
 
 # ------------------------------------------------------------------------------------------ holding

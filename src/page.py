@@ -15,7 +15,7 @@ from src import figures, plots
 from src.analysis import by_key, left_out, point_table, trial_table
 from src.contrasts import compare
 from src.data import Dataset
-from src.folder import Sweep
+from src.folder import Sweep, last_command
 from src.importance import importance
 from src.ledger import DamagedError, read_arrays, write_durably
 from src.rows import Rows
@@ -225,10 +225,12 @@ def answer(sweep: Sweep, rows: Rows) -> list[str]:
 
 def commands(sweep: Sweep) -> list[str]:
     """What made this sweep, and what shows it."""
-    last = sweep.path / "last.yaml"
-    line = last.read_text().splitlines()[0] if last.is_file() else ""
-    made = [line.removeprefix("# ")] if line.startswith("# ") else []
-    return [*made, f"python -m src.compare {sweep.name}", f"python -m src.compare {sweep.name} --report"]
+    made = last_command(sweep.path)
+    return [
+        *([made] if made else []),
+        f"python -m src.compare {sweep.name}",
+        f"python -m src.compare {sweep.name} --report",
+    ]
 
 
 def has_content(section: Section) -> bool:

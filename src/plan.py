@@ -312,6 +312,14 @@ def unfinished(plan: Plan, rows: Rows) -> list[Trial]:
     return [trial for trial in rows.trials if trial.state == "running" or wants_training(plan, rows, trial, scope)]
 
 
+def is_complete(plan: Plan, rows: Rows) -> bool:
+    """Whether nothing is left of what the configuration asks for; told without proposing any point."""
+    limit = plan.config.search.max_trials
+    open_points = sum(point.state in ("feasible", "unchecked") for point in rows.points)
+    more = len(rows.points) < size(plan.dimensions) and (limit is None or open_points < limit)
+    return not more and not new_trials(plan, rows) and next_work(plan, rows, ()) is None
+
+
 def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:
     """Trials that will not be tried again by themselves."""
     scope = scope_of(plan, rows)

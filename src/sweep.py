@@ -6,9 +6,7 @@ python -m src.sweep search=cnn_grid training.epochs=20 search.max_trials=10
 """
 
 import os
-import shlex
 import socket
-import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -16,7 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
@@ -24,8 +21,8 @@ from src import environment
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
-from src.folder import create_or_check, hold, relatives, sweep_path
-from src.ledger import Ledger, write_durably
+from src.folder import create_or_check, hold, relatives, sweep_path, write_last
+from src.ledger import Ledger
 from src.messages import Dropped, Stopped, Viewed
 from src.plan import Plan, ahead_only, next_work, target
 from src.progress import Screen, start_log
@@ -36,7 +33,7 @@ from src.schema import Config, Mlflow
 from src.standing import ranking
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
-from src.writing import command, number_of
+from src.writing import again, command, number_of
 
 AMOUNTS = ("max_trials", "max_seconds", "repeats", "confirm", "confirm_repeats", "refit", "retries")  # of the search
 
@@ -57,7 +54,7 @@ def main(config: Config) -> int:
         )
         if is_new:
             mention_relatives(console, path, config, data)
-        write_durably(path / "last.yaml", yaml.safe_dump(config.model_dump(), sort_keys=False).encode())
+        write_last(path, config, again())
         start_log(path / "sweep.log")
         ledger = Ledger.open(path, config.search.objective)
         try:
@@ -280,10 +277,9 @@ def print_ways(console: Console, config: Config, rows: Rows, path: Path, interru
     if interrupt.count:
         states = Counter(trial.state for trial in rows.trials)
         counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted']} under way"
-        again = f"{command(Path(sys.argv[0]).stem)} {shlex.join(sys.argv[1:])}".strip()
         done = states["finished"] == len(rows.trials) and len(rows.evaluations) > 0
         text = "Stopped while MLflow was written to; all else is done" if done else f"Stopped: {counts}"
-        console.print(f"{text}. To go on: [b]{escape(again)}[/b]", soft_wrap=True)
+        console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
         return
     console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)
     if isinstance(config.tracking, Mlflow):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -54,6 +55,11 @@ def command(entry: str) -> str:
     found = shutil.which("python")
     ours = found is not None and Path(found).parent == Path(sys.executable).parent
     return f"{'python' if ours else os.path.relpath(sys.executable)} -m src.{entry}"
+
+
+def again() -> str:
+    """The command line that is running, to be repeated."""
+    return f"{command(Path(sys.argv[0]).stem)} {shlex.join(sys.argv[1:])}".strip()
 
 
 def spans(numbers: Sequence[int]) -> str:

@@ -1,0 +1,119 @@
+"""All sweeps of a folder: what runs, what is complete, what was interrupted, and the commands that go on.
+
+python -m src.status
+python -m src.status --format json
+"""
+
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from src.compare import SweepsFolder
+from src.config import UserError, run_reading
+from src.estimate import show_bytes
+from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
+from src.ledger import read_rows
+from src.plan import Plan, is_complete
+from src.rows import Rows
+from src.standing import places
+from src.writing import render, show_metric
+
+HEADINGS = ("sweep", "state", "trials", "failed", "infeasible", "best", "written", "disk", "to go on")
+TEXTS = ("sweep", "state", "best", "to go on")  # the other columns hold numbers
+
+
+def main(
+    format: Annotated[Literal["table", "json"], typer.Option(help="How to print.")] = "table",
+    sweeps: SweepsFolder = Path("sweeps"),
+) -> None:
+    """Print one row a sweep, the one written last first."""
+    found = [describe(path) for path in need_sweeps(sweeps)]
+    print(render(found, "json") if format == "json" else board(found, time.time()))
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """A sweep as a row; one that cannot be read says why."""
+    row: dict[str, Any] = {"sweep": path.name, "state": "unreadable", "reason": ""}
+    row |= dict.fromkeys(("finished", "trials", "failed", "infeasible", "objective", "best", "seeds"))
+    row["written"] = datetime.fromtimestamp(last_written(path)).astimezone().isoformat(timespec="seconds")
+    row["bytes"], row["command"] = contents(path)[1], last_command(path) or None
+    try:
+        objective = open_sweep(path).objective
+        rows = read_rows(path, objective)
+        row |= counts(rows)
+        row["state"], row["reason"] = state_of(path, rows)
+    except Exception as error:  # whatever is wrong with a sweep, the others are listed
+        row["reason"] = " ".join(str(error).split()) or type(error).__name__
+    return row
+
+
+def counts(rows: Rows) -> dict[str, Any]:
+    """How many trials and points are where, and the first place."""
+    states = [trial.state for trial in rows.trials]
+    row = {"finished": states.count("finished"), "trials": len(states), "failed": states.count("failed")}
+    row["infeasible"] = sum(point.state == "infeasible" for point in rows.points)
+    first = next(iter(places(rows)), None)
+    best, seeds = (first.mean(rows.objective), len(first.trials)) if first else (None, 0)
+    return {**row, "objective": rows.objective, "best": best, "seeds": seeds}
+
+
+def state_of(path: Path, rows: Rows) -> tuple[str, str]:
+    """Whether a sweep is running, complete or interrupted, and what there is to say of that."""
+    if is_held(path):
+        return "running", ""
+    if not is_all_done(path, rows):
+        return "interrupted", ""
+    waits = any(trial.state == "waiting" for trial in rows.trials)
+    return "complete", "within its budget" if waits else ""
+
+
+def is_all_done(path: Path, rows: Rows) -> bool:
+    """Whether a sweep has nothing left to do of what was asked of it last; judged by its trials' states where the
+    configuration cannot be read."""
+    try:
+        return is_complete(Plan.of(last_config(path)), rows)
+    except UserError:
+        return bool(rows.evaluations) and all(trial.state in ("finished", "failed") for trial in rows.trials)
+
+
+# ----------------------------------------------------------------------------------------- printing
+
+
+def board(rows: list[dict[str, Any]], now: float) -> str:
+    """Aligned columns, never cut: what stands in the last one can be copied."""
+    table = [HEADINGS, *(cells(row, now) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for line in table:
+        columns = zip(HEADINGS, line, widths, strict=True)
+        padded = (cell.ljust(width) if name in TEXTS else cell.rjust(width) for name, cell, width in columns)
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def cells(row: dict[str, Any], now: float) -> tuple[str, ...]:
+    """A row as text; a sweep that cannot be read has the reason where others have their command."""
+    age = show_age(now - datetime.fromisoformat(row["written"]).timestamp())
+    disk = show_bytes(row["bytes"])
+    if row["state"] == "unreadable":
+        return row["sweep"], row["state"], "–", "–", "–", "–", age, disk, row["reason"]
+    best = "–" if row["best"] is None else f"{row['objective']} {show_metric(row['best'])}"
+    best += f" (mean of {row['seeds']})" if row["seeds"] > 1 else ""
+    done = f"{row['finished']}/{row['trials']}"
+    state = f"{row['state']} {row['reason']}".strip()
+    numbers = done, str(row["failed"]), str(row["infeasible"])
+    return row["sweep"], state, *numbers, best, age, disk, row["command"] or "–"
+
+
+def show_age(seconds: float) -> str:
+    """`40 s`, `3 min`, `2 h`, `5 days`: the largest unit of which two have passed."""
+    units = (("days", 86400), ("h", 3600), ("min", 60))
+    found = (f"{int(seconds / size)} {unit}" for unit, size in units if seconds >= 2 * size)
+    return next(found, f"{max(int(seconds), 0)} s")
+
+
+if __name__ == "__main__":
+    run_reading(main)

@@ -1,0 +1,286 @@
+"""All sweeps at a glance: their states, their numbers, and the commands that go on."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.config import run_reading
+from src.folder import create_or_check, hold, last_command, last_config, list_sweeps, write_last
+from src.ledger import Ledger, read_rows
+from src.messages import Checked, EpochEnded, Failed, Finished, Started, TrainWork
+from src.plan import Plan, new_points, new_trials
+from src.schema import Config
+from src.status import main, show_age
+from src.values import Evaluation
+from tests.unit.examples import SPACE, config, epoch, file
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = "python -m src.sweep 'search.space.architecture.pool.choice=[1,2]' training.epochs=1"
+HEAVY = {"tensorflow", "keras", "keras_tuner", "mlflow", "scipy", "matplotlib"}
+
+
+def make_sweep(path: Path, *overrides: str, command: str = COMMAND, finished: int = 0, evaluated: bool = False) -> None:
+    """A sweep of four points, the last of which cannot be built, and so many of its trials finished."""
+    chosen = config(f"paths.sweeps={path.parent}", "training.epochs=1", *overrides, space=SPACE)
+    create_or_check(path, chosen, "digest")
+    write_last(path, chosen, command)
+    with_ledger(path, chosen, finished, evaluated)
+
+
+def with_ledger(path: Path, chosen: Config, finished: int, evaluated: bool) -> None:
+    """Its ledger, as the runner leaves it."""
+    ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
+    for point in new_points(plan, ledger.rows):
+        ledger.save(point)
+    for point in ledger.rows.points:
+        ledger.save(Checked(point.number, "no room" if point.number == 4 else "", 10, 20, 30))
+    for trial in new_trials(plan, ledger.rows):
+        ledger.save(trial)
+    for number in range(1, finished + 1):
+        for event in (
+            Started(number, 1),
+            EpochEnded(number, epoch(1, number / 10), None),
+            Finished(number, file("1"), ""),
+        ):
+            ledger.save(event)
+    if evaluated:
+        ledger.save(Evaluation(finished, 1, 0.1, 0.9, 2.0))
+    ledger.close()
+
+
+def status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> tuple[int, str, str]:
+    """Runs the entry as a shell does: exit code, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["status", *arguments])
+    with pytest.raises(SystemExit) as end:
+        run_reading(main)
+    out, err = capsys.readouterr()
+    return int(end.value.code or 0), out, err
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What the entry prints as JSON of the test's folder, by sweep."""
+
+    def read() -> dict[str, dict[str, Any]]:
+        code, out, err = status(monkeypatch, capsys, "--format", "json", "--sweeps", str(tmp_path))
+        assert (code, err) == (0, "")
+        return {row["sweep"]: row for row in json.loads(out)}
+
+    return read
+
+
+# -------------------------------------------------------------------------------------------- states
+
+
+@pytest.mark.parametrize(
+    ("overrides", "finished", "evaluated", "state"),
+    [
+        ((), 0, False, "interrupted"),
+        ((), 2, False, "interrupted"),
+        ((), 3, False, "interrupted"),  # the winner's look at the test images is left
+        ((), 3, True, "complete"),
+        (("search.max_trials=2",), 2, True, "complete"),
+        (("search.repeats=2",), 3, True, "interrupted"),
+    ],
+)
+def test_states(
+    rows: Any, tmp_path: Path, overrides: tuple[str, ...], finished: int, evaluated: bool, state: str
+) -> None:
+    """A sweep is complete once nothing is left of what was asked of it last, and interrupted before."""
+    make_sweep(tmp_path / "mine", *overrides, finished=finished, evaluated=evaluated)
+    row = rows()["mine"]
+    assert (row["state"], row["reason"]) == (state, "")
+    with hold(tmp_path / "mine", steal=False):
+        assert rows()["mine"]["state"] == "running"
+    assert rows()["mine"]["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("asked", "state", "reason"),
+    [
+        ("training.epochs=2", "interrupted", ""),
+        ("search.confirm=2", "interrupted", ""),
+        ("search.max_trials=9", "interrupted", ""),
+        ("search.max_trials=1", "complete", "within its budget"),
+    ],
+)
+def test_asking_for_more(rows: Any, tmp_path: Path, asked: str, state: str, reason: str) -> None:
+    """A sweep that was asked for more, and stopped before it began, is interrupted; one cut by its budget is complete."""
+    make_sweep(tmp_path / "mine", "search.max_trials=2", finished=2, evaluated=True)
+    if "max_trials=1" in asked:
+        make_sweep(tmp_path / "mine", finished=1)
+    write_last(tmp_path / "mine", config("training.epochs=1", asked, space=SPACE), COMMAND)
+    row = rows()["mine"]
+    assert (row["state"], row["reason"]) == (state, reason)
+
+
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_without_a_configuration(rows: Any, tmp_path: Path, evaluated: bool) -> None:
+    """Where last.yaml is missing the trials' states and the evaluation tell, and no command is known."""
+    make_sweep(tmp_path / "mine", finished=3, evaluated=evaluated)
+    (tmp_path / "mine" / "last.yaml").unlink()
+    row = rows()["mine"]
+    assert (row["state"], row["command"]) == ("complete" if evaluated else "interrupted", None)
+
+
+def test_a_random_search(rows: Any, tmp_path: Path) -> None:
+    """Whether a random search has points left is told without drawing any."""
+    make_sweep(tmp_path / "grid", finished=3, evaluated=True)
+    drawn = config("search.strategy=random", "search.max_trials=3", "training.epochs=1", space=SPACE)
+    write_last(tmp_path / "grid", drawn, COMMAND)
+    assert rows()["grid"]["state"] == "complete"
+    more = drawn.model_copy(update={"search": drawn.search.model_copy(update={"max_trials": 30})})
+    write_last(tmp_path / "grid", more, COMMAND)
+    assert rows()["grid"]["state"] == "complete"  # all of its four points are known
+    wide = config(
+        "search.strategy=random",
+        "search.max_trials=30",
+        "training.epochs=1",
+        space={"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}},
+    )
+    write_last(tmp_path / "grid", wide, COMMAND)
+    assert rows()["grid"]["state"] == "interrupted"
+
+
+# ------------------------------------------------------------------------------------------- numbers
+
+
+def test_numbers(rows: Any, tmp_path: Path) -> None:
+    """Trials finished, failed and in all, points that cannot be built, and the best place are counted from the ledger."""
+    make_sweep(tmp_path / "mine", finished=2)
+    ledger = Ledger.open(tmp_path / "mine", "val_accuracy")
+    work = TrainWork(3, 1, {}, 0, "val_accuracy", 1, None, ())
+    ledger.save(Started(3, 1))
+    ledger.save(Failed(work, "nan", "the loss is NaN"))
+    ledger.close()
+    row = rows()["mine"]
+    assert {key: row[key] for key in ("finished", "trials", "failed", "infeasible")} == {
+        "finished": 2,
+        "trials": 3,
+        "failed": 1,
+        "infeasible": 1,
+    }
+    assert (row["objective"], row["best"], row["seeds"]) == ("val_accuracy", 0.2, 1)
+    assert row["command"] == COMMAND and row["bytes"] > 20_000 and row["written"]
+
+
+def test_the_best_is_a_mean(rows: Any, tmp_path: Path) -> None:
+    """Of several seeds the best point's mean is shown, and of how many."""
+    make_sweep(tmp_path / "mine", "search.repeats=2", finished=6)
+    row = rows()["mine"]
+    assert (row["best"], row["seeds"]) == (pytest.approx((0.3 + 0.6) / 2), 2)
+
+
+def test_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a sweep under a heading, the one written last first, its command uncut at the end."""
+    make_sweep(tmp_path / "older", finished=1, command="")
+    make_sweep(tmp_path / "newer", "search.repeats=2", finished=6, evaluated=True)
+    for name, written in (("older", 10), ("newer", 20)):
+        os.utime(tmp_path / name / "ledger.db", (written, written))
+    code, out, err = status(monkeypatch, capsys, "--sweeps", str(tmp_path))
+    heading, first, second = out.splitlines()
+    assert (code, err) == (0, "") and heading.split()[:3] == ["sweep", "state", "trials"]
+    assert first.startswith("newer  complete") and "val_accuracy 0.4500 (mean of 2)" in first
+    assert first.endswith(COMMAND) and " days " in first and "6/6" in first
+    assert second.startswith("older  interrupted") and second.endswith("–")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (4e5, "4 days")],
+)
+def test_ages(seconds: float, words: str) -> None:
+    """An age is said in the largest unit of which two have passed."""
+    assert show_age(seconds) == words
+
+
+def test_reading_is_no_writing(rows: Any, tmp_path: Path) -> None:
+    """A sweep that was only read keeps its age and its place."""
+    for name, written in (("older", 10), ("newer", 20)):
+        make_sweep(tmp_path / name)
+        os.utime(tmp_path / name / "ledger.db", (written, written))
+    read_rows(tmp_path / "older", "val_accuracy")
+    assert [path.name for path in list_sweeps(tmp_path)] == ["newer", "older"]
+    assert rows()["older"]["written"] == rows()["older"]["written"]
+
+
+# ------------------------------------------------------------------------------------------- damage
+
+
+def cut_ledger(path: Path) -> None:
+    """Half of the ledger is lost."""
+    ledger = path / "ledger.db"
+    ledger.write_bytes(ledger.read_bytes()[:9000])
+
+
+def foreign_ledger(path: Path) -> None:
+    """The ledger is something else."""
+    (path / "ledger.db").write_text("no database, " * 100)
+
+
+def no_configuration(path: Path) -> None:
+    """The frozen configuration is empty."""
+    (path / "config.yaml").write_text("")
+
+
+@pytest.mark.parametrize("damage", [cut_ledger, foreign_ledger, no_configuration])
+def test_damage(
+    rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damage: Any
+) -> None:
+    """A sweep that cannot be read is a row that says why; the others are listed as ever."""
+    make_sweep(tmp_path / "whole", finished=3, evaluated=True)
+    make_sweep(tmp_path / "broken", finished=3, evaluated=True)
+    damage(tmp_path / "broken")
+    found = rows()
+    assert found["whole"]["state"] == "complete" and found["broken"]["state"] == "unreadable"
+    assert "cannot be read" in found["broken"]["reason"] and "Traceback" not in found["broken"]["reason"]
+    code, out, _ = status(monkeypatch, capsys, "--sweeps", str(tmp_path))
+    assert code == 0 and any("unreadable" in line and "cannot be read" in line for line in out.splitlines())
+
+
+def test_no_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no sweep, the message says how to start one."""
+    code, out, err = status(monkeypatch, capsys, "--sweeps", str(tmp_path))
+    assert (code, out) == (2, "") and "there is no sweep in" in err and "python -m src.sweep" in err
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["search.space.activation.choice=[relu,tanh]", "~search.space.architecture.pool"],
+        ["data.path=my images/größe 'x' \"y\" $HOME.npz", "name=a#b", "# c: d", "\\"],
+        ["-m", "activation=relu,tanh"],
+    ],
+)
+def test_a_command_comes_back(tmp_path: Path, arguments: list[str]) -> None:
+    """A command line is read back as it was written, quoting included, and the configuration under it as well."""
+    command, chosen = shlex.join(["python", "-m", "src.sweep", *arguments]), config()
+    write_last(tmp_path, chosen, command)
+    assert last_command(tmp_path) == command and shlex.split(command)[3:] == arguments
+    assert last_config(tmp_path).model_dump() == chosen.model_dump()
+
+
+@pytest.mark.parametrize("argument", ["two\nlines", "\x07", "\udcff", "a\u2028b"])
+def test_a_command_that_is_no_comment(tmp_path: Path, argument: str) -> None:
+    """A command that YAML could not hold in a line is left out, and the configuration is whole."""
+    write_last(tmp_path, config(), shlex.join(["python", argument]))
+    assert last_command(tmp_path) == "" and last_config(tmp_path).model_dump() == config().model_dump()
+
+
+def test_it_is_quick_to_start() -> None:
+    """Nothing is imported that takes long."""
+    code = "import sys, src.status; print(*{name.partition('.')[0] for name in sys.modules})"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not HEAVY & set(found.stdout.split())
