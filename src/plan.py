@@ -16,12 +16,11 @@ from src.constraints import parse as parse_constraint
 from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, TrainWork, Work
 from src.rows import Point, Rows, Trial
 from src.schema import Config
-from src.space import Choice, Dimension, Space, configure, options, parse, parse_start, size
+from src.space import GRID_LIMIT, Choice, Dimension, Space, configure, options, parse, parse_start, size
 from src.standing import evaluation_of, final, standings, winner
 from src.strategies import point_key, propose, stable_seed
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
-GRID_LIMIT = 100_000  # points that are enumerated
 DAMAGES = 5  # failures of a trial after which damaged checkpoints are not made again
 CRASHES = 2  # of a probe or an evaluation, before it is left out
 
@@ -316,7 +315,7 @@ def is_complete(plan: Plan, rows: Rows) -> bool:
     """Whether nothing is left of what the configuration asks for; told without proposing any point."""
     limit = plan.config.search.max_trials
     open_points = sum(point.state in ("feasible", "unchecked") for point in rows.points)
-    more = len(rows.points) < size(plan.dimensions) and (limit is None or open_points < limit)
+    more = len(rows.points) < plan.space.count and (limit is None or open_points < limit)
     return not more and not new_trials(plan, rows) and next_work(plan, rows, ()) is None
 
 

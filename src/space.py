@@ -23,6 +23,7 @@ from typing import Any
 
 from src.config import IDENTITY, UserError, flatten, suggest
 
+GRID_LIMIT = 100_000  # points that are enumerated
 RESERVED = ("choice", "int", "float", "when")
 Values = dict[str, Any]  # dotted key → value; a group's value is its option's name; None where its condition fails
 When = tuple[tuple[str, tuple[Any, ...]], ...]  # keys declared before, with the values that they must have
@@ -163,6 +164,12 @@ class Space:
     def grid(self) -> list[Values]:
         """All points, in order."""
         return grid(self.dimensions)
+
+    @cached_property
+    def count(self) -> float:
+        """How many points there are; of very many, at most."""
+        total = size(self.dimensions)
+        return total if total > GRID_LIMIT else len(self.grid) + sum(point not in self.grid for point in self.start)
 
 
 def parse_start(start: list[dict[str, Any]], dimensions: list[Dimension]) -> list[Values]:
