@@ -22,7 +22,7 @@ from src.ledger import read_rows
 from src.report import leaderboard, new_console, new_table, number_of, render, show, show_mean, show_test, spans
 from src.rows import Rows
 from src.standing import places
-from src.verdict import judge, judge_search, unit_of
+from src.verdict import judge, judge_search, unit_of, wording
 
 SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
 SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
@@ -75,7 +75,7 @@ def compare_values(sweep: Sweep, key: str, format: str) -> None:
         return
     console = new_console()
     console.print(board_of_values(table, rows.objective))
-    for sentence in judge(comparison, rows.objective):
+    for sentence in judge(comparison, rows.objective, wording(key)):
         console.print(sentence, markup=False, soft_wrap=True)
 
 
@@ -85,8 +85,9 @@ def board_of_values(table: list[dict[str, Any]], objective: str) -> Table:
     unit, scale = unit_of(objective)
     board = new_table(key.rpartition(".")[2], "n", objective, "seconds", "behind", "95% interval", text=("key",))
     for place, row in enumerate(table):
-        interval = f"{scale * row['behind_low']:.2f} to {scale * row['behind_high']:.2f}" if row["pairs"] else "–"
-        behind = f"{scale * row['behind']:.2f}{unit}" if row["pairs"] else "–"
+        low, high = row["behind_low"], row["behind_high"]
+        interval = "–" if low is None else f"{scale * low:.2f} to {scale * high:.2f}"
+        behind = "–" if row["behind"] is None else f"{scale * row['behind']:.2f}{unit}"
         cells = [row[key], str(row["trials"]), show_mean(row, objective), f"{row['seconds']:.1f}", behind, interval]
         board.add_row(*map(escape, cells), style="" if place else "bold")
     return board
