@@ -7,6 +7,7 @@ python -m src.compare SWEEP --format csv > results.csv
 """
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,7 @@ from src.folder import Sweep, find
 from src.ledger import read_rows
 from src.report import leaderboard, new_console, new_table, number_of, render, show, show_mean, show_test, spans
 from src.rows import Rows
-from src.standing import places
+from src.standing import places, standings
 from src.verdict import judge, judge_search, unit_of, wording
 
 SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
@@ -98,7 +99,9 @@ def compare_sweeps(sweeps: Sequence[Sweep], format: str) -> None:
     refuse_unlike(sweeps)
     named = [(sweep.name, read_rows(sweep.path, sweep.objective)) for sweep in sweeps]
     table = sweep_table(named)
-    comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy")
+    chosen_from = [len(standings(rows, "search")) for _, rows in named]
+    pairs = sum(a * b for a, b in combinations(chosen_from, 2))
+    comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy", pairs=pairs)
     order = [group.label for group in comparison.groups]
     table.sort(key=lambda row: order.index(row["sweep"]))
     if format != "table":
@@ -128,7 +131,10 @@ def compare_sweeps(sweeps: Sequence[Sweep], format: str) -> None:
             *map(escape, cells), f"{row['seconds']:.1f}", f"{row['parameters']:,}", show(row["test_accuracy"])
         )
     console.print(board)
-    for sentence in judge(comparison, sweeps[0].objective):
+    said = judge(comparison, sweeps[0].objective)
+    if max(chosen_from) > 1:
+        said.append("Each is the best of its search on the same images: the intervals allow for that choice.")
+    for sentence in said:
         console.print(sentence, markup=False, soft_wrap=True)
 
 

@@ -70,15 +70,18 @@ class Comparison:
         return [contrast for contrast in self.ahead if not contrast.blocks]
 
 
-def compare(groups: Sequence[Group], higher_is_better: bool, is_ordered: bool = False) -> Comparison:
+def compare(
+    groups: Sequence[Group], higher_is_better: bool, is_ordered: bool = False, pairs: int | None = None
+) -> Comparison:
     """The best against each of the others. `is_ordered`: the first of the groups is known to be the best.
 
-    The intervals hold together at 95 % for all pairs (Bonferroni's), since any of the groups could have been the best.
+    The intervals hold together at 95 % for all pairs (Bonferroni's), since any of the groups could have been the best;
+    or for so many `pairs`, where the groups themselves were chosen from more.
     """
     sign = 1 if higher_is_better else -1
     effect = dict(zip([group.label for group in groups], sign * effects(groups), strict=True))
     order = list(groups) if is_ordered else sorted(groups, key=lambda group: -effect[group.label])
-    tail = (1 - LEVEL) / 2 / max(len(groups) * (len(groups) - 1) // 2, 1)
+    tail = (1 - LEVEL) / 2 / max(pairs or len(groups) * (len(groups) - 1) // 2, 1)
     ahead = [contrast(order[0], other, tail) for other in order[1:]]
     return Comparison(order, ahead if higher_is_better else [one.turned() for one in ahead])
 

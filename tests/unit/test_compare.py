@@ -266,4 +266,19 @@ def test_sweeps_by_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     write_sweep(tmp_path / "a", {1: 9, 2: 8, 3: 7, 4: 30}, "search.objective=val_loss")
     write_sweep(tmp_path / "b", {1: 9, 2: 1, 3: 7, 4: 30}, "search.objective=val_loss", "activation=tanh")
     text = printed(capsys, tmp_path, "a", "b")
-    assert "b is the best, beyond the chance of images: difference 0.30, 95% interval 0.07 to 0.53." in text
+    assert "b and a cannot be told apart (difference 0.30, 95% interval -0." in text
+    write_sweep(tmp_path / "c", {1: 30, 2: 30, 3: 30, 4: 30}, "search.objective=val_loss", "activation=elu")
+    assert "b is the best, beyond the chance of images: difference 1.4" in printed(capsys, tmp_path, "b", "c")
+
+
+def test_the_best_of_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same difference that tells two single points apart is not enough where one of them is the best of four."""
+    single = {"architecture": {"kernel": {"choice": [3]}}}
+    write_sweep(tmp_path / "one", {1: 7}, space=single)
+    write_sweep(tmp_path / "other", {1: 2}, "activation=tanh", space=single)
+    write_sweep(tmp_path / "four", {1: 2, 2: 9, 3: 9, 4: 9}, "activation=tanh")
+    text = printed(capsys, tmp_path, "one", "other")
+    assert "other is the best, beyond the chance of images: difference 12.50 points" in text and "allow" not in text
+    text = printed(capsys, tmp_path, "one", "four")
+    assert "four and one cannot be told apart (difference 12.50 points" in text
+    assert "Each is the best of its search on the same images: the intervals allow for that choice." in text

@@ -259,7 +259,7 @@ def test_no_smallest_of_equal_sizes(tmp_path: Path) -> None:
 
 
 def test_one_point_confirmed(tmp_path: Path) -> None:
-    """Its mean is what may be expected of it: it was not chosen by these seeds."""
+    """There is nothing to compare it to: its mean over seeds it was not chosen by."""
     rows = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [7, 9]})
     assert judge_search(tmp_path, rows) == ["On 2 fresh seeds point 2 has a mean val_accuracy of 0.8000."]
 
