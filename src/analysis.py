@@ -1,5 +1,6 @@
 """What the ledger's rows say: tables of trials and points, and groups of trials to be compared."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
@@ -162,13 +163,18 @@ def value_table(rows: Rows, key: str, comparison: Comparison) -> list[dict[str, 
                 metric: fmean(values),
                 f"{metric}_sd": stdev(values) if len(values) > 1 else None,
                 "seconds": round(median(sum(epoch.seconds for epoch in trial.epochs) for trial in own), 2),
-                "behind": contrast.difference if contrast else None,
-                "behind_low": contrast.low if contrast else None,
-                "behind_high": contrast.high if contrast else None,
+                "behind": number(contrast.difference) if contrast else None,
+                "behind_low": number(contrast.low) if contrast else None,
+                "behind_high": number(contrast.high) if contrast else None,
                 "pairs": contrast.blocks if contrast else None,
             }
         )
     return table
+
+
+def number(value: float) -> float | None:
+    """None instead of NaN, which JSON has no word for."""
+    return None if math.isnan(value) else value
 
 
 def sweep_table(sweeps: Sequence[tuple[str, Rows]]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ python -m src.compare SWEEP --format csv > results.csv
 import os
 import sys
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,9 +25,9 @@ from src.folder import Sweep, find, last_config
 from src.ledger import read_rows
 from src.report import leaderboard, new_console, new_table, show_mean, show_test
 from src.rows import Rows
-from src.standing import places
-from src.verdict import judge, judge_search, unit_of
-from src.writing import number_of, render, show, spans
+from src.standing import places, standings
+from src.verdict import judge, judge_search, unit_of, wording
+from src.writing import number_of, render, show_metric, spans
 
 SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
 SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
@@ -94,7 +95,7 @@ def compare_values(sweep: Sweep, key: str, format: str) -> None:
         return
     console = new_console()
     console.print(board_of_values(table, rows.objective))
-    for sentence in judge(comparison, rows.objective):
+    for sentence in judge(comparison, rows.objective, wording(key)):
         console.print(sentence, markup=False, soft_wrap=True)
 
 
@@ -104,8 +105,9 @@ def board_of_values(table: list[dict[str, Any]], objective: str) -> Table:
     unit, scale = unit_of(objective)
     board = new_table(key.rpartition(".")[2], "n", objective, "seconds", "behind", "95% interval", text=("key",))
     for place, row in enumerate(table):
-        interval = f"{scale * row['behind_low']:.2f} to {scale * row['behind_high']:.2f}" if row["pairs"] else "–"
-        behind = f"{scale * row['behind']:.2f}{unit}" if row["pairs"] else "–"
+        low, high = row["behind_low"], row["behind_high"]
+        interval = "–" if low is None else f"{scale * low:.2f} to {scale * high:.2f}"
+        behind = "–" if row["behind"] is None else f"{scale * row['behind']:.2f}{unit}"
         cells = [row[key], str(row["trials"]), show_mean(row, objective), f"{row['seconds']:.1f}", behind, interval]
         board.add_row(*map(escape, cells), style="" if place else "bold")
     return board
@@ -116,38 +118,32 @@ def compare_sweeps(sweeps: Sequence[Sweep], format: str) -> None:
     refuse_unlike(sweeps)
     named = [(sweep.name, read_rows(sweep.path, sweep.objective)) for sweep in sweeps]
     table = sweep_table(named)
-    comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy")
+    chosen_from = [len(standings(rows, "search")) for _, rows in named]
+    pairs = sum(a * b for a, b in combinations(chosen_from, 2))
+    comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy", pairs=pairs)
     order = [group.label for group in comparison.groups]
     table.sort(key=lambda row: order.index(row["sweep"]))
     if format != "table":
         print(render(table, format))
         return
     console = new_console()
-    board = new_table(
-        "sweep",
-        "best",
-        "n",
-        "val_accuracy",
-        "val_loss",
-        "seconds",
-        "parameters",
-        "test_accuracy",
-        text=("sweep", "best"),
-    )
-    for row in table:
-        cells = [
-            row["sweep"],
-            row["best"],
-            str(row["seeds"]),
-            show_mean(row, "val_accuracy"),
-            show_mean(row, "val_loss"),
-        ]
-        board.add_row(
-            *map(escape, cells), f"{row['seconds']:.1f}", f"{row['parameters']:,}", show(row["test_accuracy"])
-        )
-    console.print(board)
-    for sentence in judge(comparison, sweeps[0].objective):
+    console.print(board_of_sweeps(table))
+    said = judge(comparison, sweeps[0].objective)
+    if max(chosen_from) > 1:
+        said.append("Each is the best of its search on the same images: the intervals allow for that choice.")
+    for sentence in said:
         console.print(sentence, markup=False, soft_wrap=True)
+
+
+def board_of_sweeps(table: list[dict[str, Any]]) -> Table:
+    """First places, a row a sweep."""
+    columns = ["sweep", "best", "n", "val_accuracy", "val_loss", "seconds", "parameters", "test_accuracy"]
+    board = new_table(*columns, text=("sweep", "best"))
+    for row in table:
+        cells = [row["sweep"], row["best"], str(row["seeds"])]
+        cells += [show_mean(row, "val_accuracy"), show_mean(row, "val_loss"), f"{row['seconds']:.1f}"]
+        board.add_row(*map(escape, cells), f"{row['parameters']:,}", show_metric(row["test_accuracy"]))
+    return board
 
 
 def refuse_unlike(sweeps: Sequence[Sweep]) -> None:

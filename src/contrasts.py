@@ -9,7 +9,6 @@ drawn at random: the variance of a mean over two crossed random factors, with Sa
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -47,8 +46,8 @@ class Contrast:
         return self.low > 0 or self.high < 0
 
     def turned(self) -> "Contrast":
-        """How much more `b` has than `a`."""
-        return Contrast(self.b, self.a, self.blocks, -self.difference, -self.high, -self.low)
+        """The same of values that are better when lower."""
+        return Contrast(self.a, self.b, self.blocks, -self.difference, -self.high, -self.low)
 
 
 @dataclass(frozen=True)
@@ -57,34 +56,50 @@ class Comparison:
 
     groups: list[Group]
     ahead: list[Contrast]
-    pairs: list[Contrast]  # all, as measured
 
     def not_told_apart(self) -> list[Contrast]:
         """Those that may be as good as the first."""
-        return [contrast for contrast in self.ahead if not contrast.is_beyond_chance()]
+        return [contrast for contrast in self.ahead if contrast.blocks and not contrast.low > 0]
 
     def worse(self) -> list[Contrast]:
         """Those that are worse than the first beyond chance."""
-        return [contrast for contrast in self.ahead if contrast.is_beyond_chance()]
+        return [contrast for contrast in self.ahead if contrast.low > 0]
+
+    def not_compared(self) -> list[Contrast]:
+        """Those that have no block in common with the first."""
+        return [contrast for contrast in self.ahead if not contrast.blocks]
 
 
-def compare(groups: Sequence[Group], higher_is_better: bool, comparisons: int | None = None) -> Comparison:
-    """All pairs, with intervals that hold together at 95 % (Bonferroni's, over all pairs or so many `comparisons`)."""
-    couples = list(combinations(groups, 2))
-    tail = (1 - LEVEL) / 2 / max(comparisons or len(couples), 1)
-    pairs = [contrast(a, b, tail) for a, b in couples]
+def compare(
+    groups: Sequence[Group], higher_is_better: bool, is_ordered: bool = False, pairs: int | None = None
+) -> Comparison:
+    """The best against each of the others. `is_ordered`: the first of the groups is known to be the best.
+
+    The intervals hold together at 95 % for all pairs (Bonferroni's), since any of the groups could have been the best;
+    or for so many `pairs`, where the groups themselves were chosen from more.
+    """
     sign = 1 if higher_is_better else -1
-    advantage = {group.label: 0.0 for group in groups}
-    for pair in pairs:
-        gain = 0.0 if np.isnan(pair.difference) else sign * pair.difference
-        advantage[pair.a] += gain
-        advantage[pair.b] -= gain
-    order = sorted(groups, key=lambda group: -advantage[group.label])
-    known = {(pair.a, pair.b): pair for pair in pairs} | {(pair.b, pair.a): pair.turned() for pair in pairs}
-    first = [known[order[0].label, other.label] for other in order[1:]]
-    return Comparison(
-        order, [c if sign > 0 else Contrast(c.a, c.b, c.blocks, -c.difference, -c.high, -c.low) for c in first], pairs
-    )
+    effect = dict(zip([group.label for group in groups], sign * effects(groups), strict=True))
+    order = list(groups) if is_ordered else sorted(groups, key=lambda group: -effect[group.label])
+    tail = (1 - LEVEL) / 2 / max(pairs or len(groups) * (len(groups) - 1) // 2, 1)
+    ahead = [contrast(order[0], other, tail) for other in order[1:]]
+    return Comparison(order, ahead if higher_is_better else [one.turned() for one in ahead])
+
+
+def effects(groups: Sequence[Group]) -> Values:
+    """How much each group has, but for a constant: what fits all differences within blocks best.
+
+    Where all have the same blocks these are their means. Rounded, so that equal ones are equal.
+    """
+    blocks = {block: place for place, block in enumerate({block: 0 for group in groups for block in group.blocks})}
+    has, values = np.zeros((2, len(groups), len(blocks)))
+    for place, group in enumerate(groups):
+        for block, measured in group.blocks.items():
+            has[place, blocks[block]], values[place, blocks[block]] = 1, measured.mean()
+    shared = has @ has.T
+    gains = (has * (has.sum(axis=0) * values - values.sum(axis=0))).sum(axis=1)
+    fitted: Values = np.linalg.pinv(np.diag(shared.sum(axis=1)) - shared, hermitian=True) @ gains
+    return fitted.round(9)
 
 
 def contrast(a: Group, b: Group, tail: float) -> Contrast:
@@ -94,9 +109,12 @@ def contrast(a: Group, b: Group, tail: float) -> Contrast:
     common = [block for block in a.blocks if block in b.blocks]
     if not common:
         return Contrast(a.label, b.label, 0, float("nan"), float("nan"), float("nan"))
-    differences = np.array([a.blocks[block] - b.blocks[block] for block in common])
+    pairs = [(a.blocks[block], b.blocks[block]) for block in common]
+    if len({len(values) for pair in pairs for values in pair}) > 1:  # of some only the mean over images is known
+        pairs = [(one.mean(keepdims=True), other.mean(keepdims=True)) for one, other in pairs]
+    differences = np.array([one - other for one, other in pairs])
     mean, error, freedom = mean_and_error(differences)
-    margin = float(stdtrit(freedom, 1 - tail)) * error if error else 0.0
+    margin = float(stdtrit(freedom, 1 - tail)) * error if error else 0.0  # NaN of one value
     return Contrast(a.label, b.label, len(common), mean, mean - margin, mean + margin)
 
 
@@ -124,4 +142,5 @@ def mean_and_error(values: NDArray[Any]) -> tuple[float, float, float]:
     total = max(squares.sum(), squares.max())
     if total == 0:
         return mean, 0.0, 1.0
-    return mean, float(np.sqrt(total / values.size)), float(total**2 / (squares**2 / freedoms).sum())
+    freedom = max(total**2 / (squares**2 / freedoms).sum(), freedoms.min())
+    return mean, float(np.sqrt(total / values.size)), float(freedom)

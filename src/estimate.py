@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,9 +65,11 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
 def confirmation(plan: Plan, rows: Rows, speed: Speed, train_images: int) -> float:
     """Seconds of the trials that will be added after the search; of points as large as the mean."""
     search = plan.config.search
-    if any(trial.role == "confirm" for trial in rows.trials) or not rows.trials:
+    if not rows.trials:
         return 0.0
-    count = search.confirm * search.confirm_repeats + search.refit
+    known = Counter(trial.role for trial in rows.trials)
+    points = min(search.confirm, len({trial.point for trial in rows.trials}))
+    count = max(points * search.confirm_repeats - known["confirm"], 0) + max(search.refit - known["refit"], 0)
     operations = int(np.mean([rows.point(trial.point).operations for trial in rows.trials]))
     return count * (speed.prepare + scope_of(plan, rows).until * train_images * speed.per_image(operations))
 

@@ -21,7 +21,7 @@ from src.ledger import DamagedError, read_arrays, write_durably
 from src.rows import Rows
 from src.space import title
 from src.standing import evaluation_of, final, places, standings, winner
-from src.verdict import compare_to_first, judge, judge_search
+from src.verdict import called, compare_to_first, judge, judge_search, wording
 from src.writing import last, render, show, spans
 
 FEW = 0.1  # of the variance foretold by the forest, below which what mattered is not said
@@ -128,7 +128,10 @@ def key_section(sweep: Sweep, rows: Rows, key: str, keys: int, pictures: Picture
     groups = by_key(sweep.path, rows, key)
     if len(groups) <= len(figures.COLOURS) + 1:
         pairs = keys * len(groups) * (len(groups) - 1) // 2
-        section.sentences = judge(compare(groups, rows.objective == "val_accuracy", pairs), rows.objective)
+        comparison = compare(groups, rows.objective == "val_accuracy", pairs=pairs)
+        if all(contrast.blocks == 0 for contrast in comparison.ahead):
+            return section  # no two trials differ in this alone
+        section.sentences = judge(comparison, rows.objective, wording(key))
         caption = f"Medians over all trials with each value of {key}; the bands hold the middle two thirds of them."
         section.figures = pictures.save(f"curves-{key}", figures.curves_by(rows, key), caption)
     return section
@@ -209,7 +212,7 @@ def answer(sweep: Sweep, rows: Rows) -> list[str]:
     first = found[0]
     seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
     said = [
-        f"First: point {first.point.number} ({title(first.point.values)}), {rows.objective} "
+        f"First: {called(first, found)} ({title(first.point.values)}), {rows.objective} "
         f"{first.mean(rows.objective):.4f}{seeds}, {first.point.parameters:,} parameters."
     ]
     said += judge_search(sweep.path, rows)

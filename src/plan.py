@@ -143,13 +143,13 @@ def wanted(plan: Plan, rows: Rows) -> Iterator[tuple[int, str, int]]:
     """
     search, scope = plan.config.search, scope_of(plan, rows)
     points = [p.number for p in rows.points if p.state == "feasible" and p.number <= scope.last_point]
-    for repeat in range(search.repeats):
-        yield from ((point, "search", repeat) for point in points)
-    if is_over(plan, rows, "search", scope):
+    every = [(point, "search", repeat) for repeat in range(search.repeats) for point in points]
+    yield from every
+    known = {(trial.point, trial.role, trial.repeat) for trial in rows.trials}
+    if known.issuperset(every) and is_over(plan, rows, "search", scope):
         best = [standing.point.number for standing in standings(rows, "search")[: search.confirm]]
         fresh = [(point, "confirm", repeat) for repeat in range(search.confirm_repeats) for point in best]
         yield from fresh
-        known = {(trial.point, trial.role, trial.repeat) for trial in rows.trials}
         first = winner(rows)
         if search.refit and first and known.issuperset(fresh) and is_over(plan, rows, "confirm", scope):
             yield first.point, "refit", 0
@@ -239,13 +239,16 @@ def scope_of(plan: Plan, rows: Rows) -> Scope:
 
 
 def is_over(plan: Plan, rows: Rows, role: str, scope: Scope) -> bool:
-    """Whether no trial of a role is being trained or will be."""
+    """Whether no trial of a role is being trained or will be, were there time for all."""
+    scope = replace(scope, has_time=True)
     trials = (trial for trial in rows.trials if trial.role == role)
     return not any(trial.state == "running" or wants_training(plan, rows, trial, scope) for trial in trials)
 
 
 def wants_training(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> bool:
     """Whether a trial that no worker has should be given to one."""
+    if trial.role == "refit" and not is_of_winner(plan, rows, trial, scope):
+        return False
     if trial.state == "failed":
         last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
         if last.kind == "damaged":
@@ -254,6 +257,13 @@ def wants_training(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> bool:
     if trial.state == "finished" and (trial.reason or len(trial.epochs) >= epochs_of(rows, trial, scope)):
         return False
     return trial.state not in ("waiting", "finished") or is_within_budget(trial, scope)
+
+
+def is_of_winner(plan: Plan, rows: Rows, refit: Trial, scope: Scope) -> bool:
+    """Whether a refit is of the point that has won, once that is known."""
+    first = winner(rows)
+    is_known = is_over(plan, rows, "search", scope) and is_over(plan, rows, "confirm", scope)
+    return is_known and first is not None and first.point == refit.point
 
 
 def is_within_budget(trial: Trial, scope: Scope) -> bool:
@@ -269,7 +279,8 @@ def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
     if trial.role != "refit":
         return scope.until
     found = (s for role in ("confirm", "search") for s in standings(rows, role) if s.point.number == trial.point)
-    return round(fmean(other.best_epoch for other in next(found).trials))
+    own = next(found, None)  # there is none while its trials are given more epochs
+    return max(round(fmean(other.best_epoch for other in own.trials)), len(trial.epochs)) if own else scope.until
 
 
 def train_work(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> TrainWork:

@@ -1,14 +1,17 @@
 """Comparisons in words: what is best, by how much, and what cannot be told apart from it."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from src.analysis import by_point
+from src.config import UserError
 from src.contrasts import Comparison, Contrast, compare
 from src.rows import Rows
 from src.space import title
 from src.standing import Standing, places, standings
 
+UNKNOWN = "with one seed and nothing stored of single images, how much of that is chance is not known"
 LISTED = 5  # groups that a sentence names one by one
 
 
@@ -17,49 +20,65 @@ def judge(comparison: Comparison, objective: str, name: Callable[[str], str] = s
     first, equal, worse = comparison.groups[0], comparison.not_told_apart(), comparison.worse()
     if not comparison.ahead:
         return [f"There is only {name(first.label)}; nothing to compare it with."]
+    if not equal + worse:
+        return ["No two trials differ in this alone, so nothing can be compared one against the other."]
+    if has_no_interval(comparison):
+        return [f"{upper(name(first.label))} has the best {objective} ({ranged(equal, objective)}): {UNKNOWN}."]
+    apart = comparison.not_compared()
+    chance = chance_of(comparison)
     said = []
-    if not equal:
-        said.append(f"{upper(name(first.label))} is the best, beyond chance: {ranged(worse, objective)}.")
-    elif len(equal) == 1 and equal[0].blocks:
+    if not equal and not apart:
+        said.append(f"{upper(name(first.label))} is the best, beyond {chance}: {ranged(worse, objective)}.")
+    elif len(equal) == 1:
         said.append(
             f"{upper(name(first.label))} and {name(equal[0].b)} cannot be told apart ({described(equal[0], objective)})."
         )
-    else:
+    elif equal:
         which = enumerate_some([name(contrast.b) for contrast in equal])
         said.append(
             f"{upper(name(first.label))} has the best {objective}, but cannot be told apart from {which} "
             f"({ranged(equal, objective)})."
         )
-    if equal and worse:
+    if worse and (equal or apart):
         which = enumerate_some([name(contrast.b) for contrast in worse])
         verb = "is" if len(worse) == 1 else "are"
         said.append(f"{upper(which)} {verb} worse than {name(first.label)} ({ranged(worse, objective)}).")
-    if all(contrast.blocks == 0 for contrast in comparison.ahead):
-        return ["No two trials differ only in this key, so its values cannot be compared one against the other."]
-    if any(contrast.blocks == 1 for contrast in comparison.ahead):
-        said.append("One seed each: the intervals count the chance of images only, not of seeds (search.repeats=5).")
+    if apart:
+        which = enumerate_some([name(contrast.b) for contrast in apart])
+        said.append(f"No trials compare {which} with {name(first.label)}, all else equal.")
+    if chance != "chance":
+        few = "One pair of trials each" if all(one.blocks == 1 for one in equal + worse) else "Of one pair of trials"
+        said.append(f"{few}: the intervals count the chance of images only, not that of seeds.")
     return said
 
 
 def judge_search(folder: Path, rows: Rows) -> list[str]:
     """Whether the first place of a search, or of its confirmation, is more than chance."""
-    confirmed = places(rows)[:1] and places(rows)[0].role == "confirm"
-    if confirmed:
-        return judge_confirmation(folder, rows)
+    try:
+        confirmed = [standing for standing in places(rows) if standing.role == "confirm"]
+        return judge_confirmation(folder, rows) if confirmed else judge_first(folder, rows)
+    except UserError as error:  # a damaged file: the table is right without it
+        return [str(error)]
+
+
+def judge_first(folder: Path, rows: Rows) -> list[str]:
+    """Is the first place of a search ahead of the others by more than chance?"""
     found = standings(rows, "search")
     if len(found) < 2:
         return []
     comparison = compare_to_first(folder, rows, found)
-    equal = len(comparison.not_told_apart())
-    seeds = max(len(standing.trials) for standing in found)
-    basis = "one seed each" if seeds == 1 else f"{seeds} seeds each"
-    first = called(found[0], found)
-    if not equal:
-        return [
-            f"{upper(first)} is ahead of all others beyond chance ({basis}, {ranged(comparison.ahead, rows.objective)})."
-        ]
-    more = "search.confirm=3 trains the best again on fresh seeds" if seeds == 1 else "more of them tell more apart"
-    return [f"{upper(first)} cannot be told apart from {equal} of the {len(found) - 1} others ({basis}): {more}."]
+    first, others = called(found[0], found), len(found) - 1
+    if has_no_interval(comparison):
+        return [f"{upper(first)} has the best {rows.objective}: {UNKNOWN}."]
+    equal, seeds = others - len(comparison.worse()), {len(standing.trials) for standing in found}
+    basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
+    more = "search.confirm=3 trains the best again on fresh seeds" if seeds == {1} else "more of them tell more apart"
+    if equal:
+        which = f"{equal} of the {others} others" if others > 1 else "the other"
+        return [f"{upper(first)} cannot be told apart from {which} ({basis}): {more}."]
+    which = "all others" if others > 1 else "the other"
+    ahead = f"{upper(first)} is ahead of {which} beyond {chance_of(comparison)}"
+    return [f"{ahead} ({basis}, {ranged(comparison.ahead, rows.objective)}){f': {more}' if seeds == {1} else ''}."]
 
 
 def judge_confirmation(folder: Path, rows: Rows) -> list[str]:
@@ -70,18 +89,20 @@ def judge_confirmation(folder: Path, rows: Rows) -> list[str]:
     words = {str(s.point.number): f"point {s.point.number}" for s in fresh}
     if len(fresh) == 1:
         mean = f"{fresh[0].mean(rows.objective):.4f}"
-        return [f"On {seeds} fresh seeds point {winner} has a mean {rows.objective} of {mean}."]
+        return [f"On {number_of_seeds(seeds)} point {winner} has a mean {rows.objective} of {mean}."]
     comparison = compare_to_first(folder, rows, fresh)
-    held = (
-        "The first place holds"
-        if first == winner
-        else f"The first place does not hold: point {first} was ahead in the search"
-    )
-    said = [f"{held}, on {seeds} fresh seeds: point {winner} ({title(fresh[0].point.values)})."]
+    best, on = f"point {winner} ({title(fresh[0].point.values)})", f"on {number_of_seeds(seeds)}"
+    if first == winner:
+        said = [f"The first place holds, {on}: {best}."]
+    elif str(first) in words:
+        said = [f"The first place does not hold: point {first} was ahead in the search, {on} it is {best}."]
+    else:
+        said = [f"The best {on} is {best}; point {first}, ahead in the search, has no result on fresh seeds."]
     said += judge(comparison, rows.objective, lambda label: words[label])
-    if equal := comparison.not_told_apart():
-        candidates = [s for s in fresh if s is fresh[0] or str(s.point.number) in {c.b for c in equal}]
-        small = min(candidates, key=lambda s: (s.point.parameters, s.seconds()))
+    equal = {contrast.b for contrast in comparison.not_told_apart()}
+    candidates = [fresh[0], *(standing for standing in fresh[1:] if str(standing.point.number) in equal)]
+    if len({standing.point.parameters for standing in candidates}) > 1:
+        small = min(candidates, key=lambda standing: (standing.point.parameters, standing.seconds()))
         said.append(f"The smallest of these is point {small.point.number}, with {small.point.parameters:,} parameters.")
     return said
 
@@ -93,20 +114,40 @@ def called(standing: Standing, among: Sequence[Standing]) -> str:
 
 
 def compare_to_first(folder: Path, rows: Rows, found: Sequence[Standing]) -> Comparison:
-    """Points against the first of them; corrected for all that the search chose from."""
-    count = len(standings(rows, "search"))
-    comparison = compare(by_point(folder, rows, found), rows.objective == "val_accuracy", max(count - 1, 1))
-    return comparison
+    """Points against the first of them."""
+    return compare(by_point(folder, rows, found), rows.objective == "val_accuracy", is_ordered=True)
+
+
+def chance_of(comparison: Comparison) -> str:
+    """What the intervals count as chance."""
+    return "the chance of images" if any(contrast.blocks == 1 for contrast in comparison.ahead) else "chance"
+
+
+def has_no_interval(comparison: Comparison) -> bool:
+    """Whether there is nothing that an interval could be made of."""
+    return all(math.isnan(contrast.low) for contrast in comparison.ahead)
 
 
 # ------------------------------------------------------------------------------------------ pieces
 
 
+def wording(key: str) -> Callable[[str], str]:
+    """Values of a key in words: `relu`, but `kernel=3`."""
+    return lambda value: value if value[:1].islower() else f"{key.rpartition('.')[2]}={value}"
+
+
+def number_of_seeds(count: int) -> str:
+    """`1 fresh seed`, `5 fresh seeds`."""
+    return f"{count} fresh seed{'' if count == 1 else 's'}"
+
+
 def described(contrast: Contrast, objective: str) -> str:
     """`difference 0.02 points, 95% interval -0.11 to 0.15`."""
     unit, scale = unit_of(objective)
-    low, high = scale * contrast.low, scale * contrast.high
-    return f"difference {scale * contrast.difference:.2f}{unit}, 95% interval {low:.2f} to {high:.2f}"
+    difference = f"difference {scale * contrast.difference:.2f}{unit}"
+    if math.isnan(contrast.low):
+        return difference
+    return f"{difference}, 95% interval {scale * contrast.low:.2f} to {scale * contrast.high:.2f}"
 
 
 def ranged(contrasts: Sequence[Contrast], objective: str) -> str:
@@ -114,12 +155,13 @@ def ranged(contrasts: Sequence[Contrast], objective: str) -> str:
     known = [contrast for contrast in contrasts if contrast.blocks]
     if len(known) == 1:
         return described(known[0], objective)
-    if not known:
-        return "no trials in common"
     unit, scale = unit_of(objective)
     differences = [scale * contrast.difference for contrast in known]
-    low, high = scale * min(c.low for c in known), scale * max(c.high for c in known)
     between = f"differences {min(differences):.2f} to {max(differences):.2f}{unit}"
+    reaches = [contrast for contrast in known if not math.isnan(contrast.low)]
+    if not reaches:
+        return between
+    low, high = scale * min(c.low for c in reaches), scale * max(c.high for c in reaches)
     return f"{between}, 95% intervals within {low:.2f} to {high:.2f}"
 
 

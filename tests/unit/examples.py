@@ -1,6 +1,7 @@
 """What the tests are made of: composed configurations, small images, rows written by hand."""
 
 import copy
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from src.config import CONF, expand_groups, resolve, validate
 from src.data import Dataset, load
 from src.desk import set_up_tensorflow
+from src.ledger import write_arrays
 from src.messages import Checked, EpochEnded, Finished, Started
 from src.plan import Plan, new_points, new_trials
 from src.rows import Rows
@@ -122,3 +124,11 @@ def finish(rows: Rows, number: int, *epochs: Epoch, reason: str = "") -> None:
     for one in epochs:
         rows.apply(EpochEnded(number, one, file(f"{number}-{one.number}") if one is epochs[-1] else None), 0)
     rows.apply(Finished(number, file(f"{number}-best"), reason), 0)
+
+
+def measured(folder: Path, rows: Rows, number: int, right: Sequence[int], loss: Sequence[float] | None = None) -> None:
+    """A trial has been trained for one epoch, and this is what became of each validation image."""
+    values = np.array(right, np.uint8), np.array(loss or [1.0] * len(right), np.float32)
+    stored = write_arrays(folder, f"checkpoints/{number}-validation.npz", {"right": values[0], "loss": values[1]})
+    finish(rows, number, epoch(1, float(values[0].mean()), float(values[1].mean())))
+    rows.apply(Finished(number, file(f"{number}-best"), "", stored), 0)

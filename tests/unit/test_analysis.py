@@ -1,6 +1,8 @@
-"""The table of trials."""
+"""Tables of trials and points."""
 
-from src.analysis import left_out, trial_table
+import pytest
+
+from src.analysis import left_out, point_table, trial_table
 from src.messages import Started, Tracked
 from src.plan import Plan
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
@@ -40,6 +42,32 @@ def test_trial_table() -> None:
     }
     assert all(list(row) == list(table[0]) for row in table)
     assert (table[1]["reason"], table[2]["val_accuracy"], table[3]["best_epoch"]) == ("early stopping", None, None)
+
+
+def test_point_table() -> None:
+    """Means and deviations over a point's seeds, the best mean first; points without a result have no row."""
+    rows = checked_rows(Plan.of(config("search.repeats=2", space=SPACE)))
+    finish(rows, 1, epoch(1, 0.9, 0.5), epoch(2, 0.1, seconds=3.0))
+    finish(rows, 5, epoch(1, 0.5, 0.7))
+    finish(rows, 2, epoch(1, 0.8, 0.4))
+    first, second = point_table(rows)
+    assert first == {
+        "point": 2,
+        "trials": [2],
+        "role": "search",
+        "architecture.kernel": 3,
+        "architecture.pool": 2,
+        "seeds": 1,
+        "val_accuracy": 0.8,
+        "val_accuracy_sd": None,
+        "val_loss": 0.4,
+        "val_loss_sd": None,
+        "best_epoch": 1.0,
+        "seconds": 2.0,
+        "parameters": 200,
+    }
+    assert (second["point"], second["trials"], second["seeds"], second["seconds"]) == (1, [1, 5], 2, 3.5)
+    assert second["val_accuracy"] == pytest.approx(0.7) and second["val_loss_sd"] == pytest.approx(0.02**0.5)
 
 
 def test_left_out() -> None:

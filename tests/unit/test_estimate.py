@@ -6,7 +6,7 @@ import pytest
 
 from src.estimate import bytes_needed, free_bytes, measure, seconds_left, show_bytes, show_seconds
 from src.messages import Failed, TrainWork
-from src.plan import Plan
+from src.plan import Plan, new_trials
 from src.rows import Invocation, Rows
 from src.values import Probe
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
@@ -20,10 +20,10 @@ def plan_of(*overrides: str) -> Plan:
     return Plan.of(config("training.epochs=3", *overrides, space=SPACE))
 
 
-def probed_rows(plan: Plan) -> Rows:
-    """Three points were probed, and all took exactly what the line says."""
+def probed_rows(plan: Plan, probed: tuple[int, ...] = (1, 2, 4)) -> Rows:
+    """Some points were probed, and all took exactly what the line says."""
     rows = checked_rows(plan)
-    for number in (1, 2, 4):
+    for number in probed:
         operations = rows.point(number).operations
         rows.apply(Probe(number, operations, PREPARE, BASE + SLOPE * operations), 0)
     return rows
@@ -114,3 +114,25 @@ def test_show_bytes(count: float, words: str) -> None:
 def test_free_bytes_of_a_folder_to_come(tmp_path: Path) -> None:
     """A folder that does not exist yet has the space of the one it will be in."""
     assert free_bytes(tmp_path / "a" / "b") > 0
+
+
+def test_what_follows_the_search_costs_too() -> None:
+    """Fresh seeds of the best and a refit, at the mean of the points' sizes, until they are among the trials."""
+    plan = plan_of("search.confirm=3", "search.confirm_repeats=2", "search.refit=true")
+    rows = probed_rows(plan)
+    later = 7 * cost(1, 3) + 7 * IMAGES * 3 * SLOPE * 1500  # a mean of 2500 operations
+    assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(sum(cost(n, 3) for n in range(1, 5)) + later)
+    while waiting := [trial for trial in rows.trials if trial.state == "waiting"]:
+        for trial in waiting:
+            seconds = IMAGES * (BASE + SLOPE * 1000 * trial.point)
+            finish(rows, trial.number, *(epoch(n, seconds=seconds) for n in (1, 2, 3)))
+        for trial in new_trials(plan, rows):
+            rows.apply(trial, 0)
+    assert len(rows.trials) == 11 and seconds_left(plan, rows, IMAGES, 1) == 0
+
+
+def test_no_more_points_are_confirmed_than_there_are() -> None:
+    """The best 3 of 2 points are 2."""
+    plans = (plan_of("search.max_trials=2", f"search.confirm={count}", "search.confirm_repeats=2") for count in (2, 3))
+    first, second = (seconds_left(plan, probed_rows(plan, (1, 2)), IMAGES, 1) for plan in plans)
+    assert first == second is not None

@@ -48,6 +48,21 @@ def train_of(plan: Plan, rows: Rows, busy: tuple[Any, ...] = ()) -> TrainWork:
     return work
 
 
+def settle(plan: Plan, rows: Rows, accuracies: dict[int, float]) -> list[tuple[int, str, int]]:
+    """Train everything the plan asks for; a point's trials all come out so. Returns what was trained, in order."""
+    trained: list[tuple[int, str, int]] = []
+    while True:
+        for trial in new_trials(plan, rows):
+            rows.apply(trial, 0)
+        work = next_work(plan, rows, ())
+        if not isinstance(work, TrainWork):
+            return trained
+        trial = rows.trial(work.trial)
+        accuracy = accuracies[trial.point]
+        finish(rows, trial.number, *both(*[accuracy] * work.until))
+        trained.append((trial.point, trial.role, trial.repeat))
+
+
 def probed_rows(plan: Plan) -> Rows:
     """Everything known that must be before the first trial."""
     rows = checked_rows(plan)
@@ -414,3 +429,260 @@ def test_an_evaluation_that_fails(kind: Any) -> None:
     if kind == "damaged":
         finish(rows, 1, *both(0.5, 0.6))
     assert next_work(plan, rows, ()) is None
+
+
+# ------------------------------------------------------------------------------- repeats, confirmation
+
+GOOD = {1: 0.6, 2: 0.9, 3: 0.7, 4: 0.8}  # accuracy of each point, whatever its seed
+
+
+def add(plan: Plan, rows: Rows) -> list[tuple[int, int, str, int]]:
+    """Number, point, role and repeat of the trials that the plan adds."""
+    new = new_trials(plan, rows)
+    for trial in new:
+        rows.apply(trial, 0)
+    return [(trial.number, trial.point, trial.role, trial.repeat) for trial in new]
+
+
+def fail(rows: Rows, work: TrainWork) -> None:
+    """A trial's loss is no number."""
+    rows.apply(Started(work.trial, work.attempt), 0)
+    rows.apply(Failed(work, "nan", "the loss is nan"), 0)
+
+
+def test_repeats_share_their_seeds() -> None:
+    """Every point once, then once more with the next seed, which is the same for all points."""
+    trials = checked_rows(plan_of("search.repeats=3")).trials
+    assert [(trial.point, trial.repeat) for trial in trials] == [
+        (p, repeat) for repeat in range(3) for p in (1, 2, 3, 4)
+    ]
+    assert len({(trial.repeat, trial.seed) for trial in trials}) == len({trial.seed for trial in trials}) == 3
+
+
+def test_more_repeats_later_are_those_asked_for_at_once() -> None:
+    """The same trials with the same numbers and seeds, whether asked for together or one after the other."""
+    rows = checked_rows(plan_of())
+    for repeats in (2, 3):
+        add(plan_of(f"search.repeats={repeats}"), rows)
+    assert rows.trials == checked_rows(plan_of("search.repeats=3")).trials
+
+
+def test_fewer_repeats_start_no_more() -> None:
+    """Lowered on resume, further seeds that wait are not started; what has finished counts on."""
+    rows = probed_rows(plan_of("search.repeats=3"))
+    for number in (1, 2, 3, 4, 5):
+        finish(rows, number, *both(0.5, 0.6))
+    assert settle(plan_of("search.repeats=2"), rows, GOOD) == [(2, "search", 1), (3, "search", 1), (4, "search", 1)]
+    assert isinstance(next_work(plan_of("search.repeats=1"), rows, ()), EvaluateWork)
+
+
+def test_the_best_by_the_mean_are_confirmed() -> None:
+    """Point 1 has the best seed, points 2 and 4 the best means: these are trained on fresh seeds, as soon as all have ended."""
+    plan = plan_of("search.repeats=2", "search.confirm=2", "search.confirm_repeats=2", "search.retries=0")
+    rows = probed_rows(plan)
+    for number, accuracy in enumerate((1.0, 0.8, 0.1, 0.6, 0.1, 0.8, 0.1), 1):
+        finish(rows, number, *both(accuracy, 0.0))
+        assert add(plan, rows) == []
+    last = train_of(plan, rows)
+    rows.apply(Started(8, 1), 0)
+    assert add(plan, rows) == []
+    rows.apply(Failed(last, "crash", "its end"), 0)
+    assert add(plan, rows) == [
+        (9, 2, "confirm", 0),
+        (10, 4, "confirm", 0),
+        (11, 2, "confirm", 1),
+        (12, 4, "confirm", 1),
+    ]
+
+
+def test_a_crash_that_is_tried_again_keeps_the_search_open() -> None:
+    """The best are not chosen before the last attempt has ended."""
+    plan = plan_of("search.max_trials=2", "search.confirm=1", "search.retries=1")
+    rows = probed_rows(plan)
+    finish(rows, 1, *both(0.5, 0.6))
+    for expected in ([], [3, 4, 5, 6, 7]):
+        work = train_of(plan, rows)
+        rows.apply(Started(2, work.attempt), 0)
+        rows.apply(Failed(work, "crash", "its end"), 0)
+        assert [number for number, *_ in add(plan, rows)] == expected
+
+
+def test_fresh_seeds_are_fresh() -> None:
+    """No seed of the confirmation or the refit is one of the search's; points are confirmed on equal ones."""
+    plan = plan_of("search.repeats=5", "search.confirm=2", "search.refit=true")
+    rows = probed_rows(plan)
+    settle(plan, rows, GOOD)
+    seeds = {role: [t.seed for t in rows.trials if t.role == role] for role in ("search", "confirm", "refit")}
+    assert [len(set(own)) for own in seeds.values()] == [5, 5, 1] and len(seeds["confirm"]) == 10
+    assert len(set().union(*seeds.values())) == 11
+
+
+def test_more_repeats_come_before_the_confirmation() -> None:
+    """Asked for together on a finished sweep, the best are chosen by all seeds, not by those that were there."""
+    rows = probed_rows(plan_of())
+    settle(plan_of(), rows, GOOD)
+    plan = plan_of("search.repeats=2", "search.confirm=1", "search.confirm_repeats=1")
+    assert [role for _, _, role, _ in add(plan, rows)] == ["search"] * 4
+    assert settle(plan, rows, {**GOOD, 2: 0.0})[-1] == (4, "confirm", 0)
+
+
+def test_more_trials_come_before_the_confirmation() -> None:
+    """With a higher max_trials the new points are in the choice."""
+    rows = probed_rows(plan_of("search.max_trials=3"))
+    settle(plan_of("search.max_trials=3"), rows, GOOD)
+    plan = plan_of("search.confirm=1", "search.confirm_repeats=1")
+    propose(plan, rows)
+    check(rows, 4)
+    assert add(plan, rows) == [(4, 4, "search", 0)]
+    assert settle(plan, rows, {**GOOD, 4: 1.0}) == [(4, "search", 0), (4, "confirm", 0)]
+
+
+def test_more_epochs_may_confirm_others() -> None:
+    """All trials are given more epochs; then those that are the best by now, and were not confirmed, are."""
+    plan = plan_of("search.confirm=1", "search.confirm_repeats=1")
+    rows = probed_rows(plan)
+    settle(plan, rows, GOOD)
+    more = plan_of("training.epochs=3", "search.confirm=1", "search.confirm_repeats=1")
+    late = {**GOOD, 3: 1.0}
+    old = [(1, "search", 0), (2, "search", 0), (3, "search", 0), (4, "search", 0), (2, "confirm", 0)]
+    assert settle(more, rows, late) == [*old, (3, "confirm", 0)]
+    assert {len(trial.epochs) for trial in rows.trials} == {3} and settle(more, rows, late) == []
+
+
+def test_a_lowered_max_trials_still_confirms() -> None:
+    """Points beyond it are not begun; the best of those that have finished are confirmed."""
+    rows = probed_rows(plan_of())
+    finish(rows, 1, *both(0.5, 0.6))
+    plan = plan_of("search.max_trials=2", "search.confirm=1", "search.confirm_repeats=1")
+    assert settle(plan, rows, GOOD) == [(2, "search", 0), (2, "confirm", 0)]
+
+
+def test_max_seconds_stops_confirmations() -> None:
+    """After that time none is begun, and the winner by the search is evaluated; with more time they are."""
+    command = ("search.confirm=2", "search.confirm_repeats=1", "search.refit=true")
+    plan = plan_of("search.max_seconds=100", *command)
+    rows = probed_rows(plan)
+    for number in range(1, 5):
+        finish(rows, number, *both(GOOD[number], 0.0))
+    assert [role for _, _, role, _ in add(plan, rows)] == ["confirm", "confirm"]
+    rows.invocations.append(Invocation(1, 0, 101, "here", 1, {}, {}))
+    work = next_work(plan, rows, ())
+    assert isinstance(work, EvaluateWork) and work.trial == 2
+    assert settle(plan_of(*command), rows, GOOD) == [(2, "confirm", 0), (4, "confirm", 0), (2, "refit", 0)]
+
+
+def test_max_seconds_within_the_search_chooses_nobody() -> None:
+    """While points of the search wait for more time, the best are not known: nothing is to be confirmed or refitted."""
+    command = ("search.confirm=1", "search.confirm_repeats=1", "search.refit=true")
+    plan = plan_of("search.max_seconds=100", *command)
+    rows = probed_rows(plan)
+    finish(rows, 1, *both(0.5, 0.6))
+    rows.invocations.append(Invocation(1, 0, 101, "here", 1, {}, {}))
+    assert add(plan, rows) == [] and isinstance(next_work(plan, rows, ()), EvaluateWork)
+    assert settle(plan_of(*command), rows, GOOD)[-2:] == [(2, "confirm", 0), (2, "refit", 0)]
+
+
+# --------------------------------------------------------------------------------------------- refit
+
+
+def test_the_refit_comes_last() -> None:
+    """On all images, for the mean best epoch of the winner's fresh seeds; then it is evaluated, and nothing else."""
+    plan = plan_of("training.epochs=6", "search.confirm=2", "search.confirm_repeats=2", "search.refit=true")
+    rows = probed_rows(plan)
+    for number in range(1, 5):
+        finish(rows, number, *both(GOOD[number], *[0.0] * 5))
+    assert [number for number, *_ in add(plan, rows)] == [5, 6, 7, 8]
+    for number, best in ((5, 3), (6, 1), (7, 5), (8, 1)):  # 5 and 7 are the winner's
+        finish(rows, number, *both(*[0.1] * (best - 1), GOOD[rows.trial(number).point], *[0.0] * (6 - best)))
+        assert [role for _, _, role, _ in add(plan, rows)] == ["refit"] * (number == 8)
+    work = train_of(plan, rows)
+    assert (work.trial, work.until, work.refit, work.configuration["training"]["epochs"]) == (9, 4, True, 6)
+    finish(rows, 9, *both(0.0, 0.0, 0.0, 0.0))
+    last = next_work(plan, rows, ())
+    assert isinstance(last, EvaluateWork) and (last.trial, last.weights) == (9, file("9-best"))
+    rows.apply(Evaluation(9, last.epoch, 1.0, 0.5, 0.0), 0)
+    assert add(plan, rows) == [] and next_work(plan, rows, ()) is None
+
+
+def test_only_a_refit_is_on_all_images() -> None:
+    """Trials of the search and of the confirmation keep the validation images apart."""
+    plan = plan_of("search.confirm=1", "search.refit=true")
+    rows = probed_rows(plan)
+    refits = []
+    while not isinstance(work := next_work(plan, rows, ()), EvaluateWork):
+        assert isinstance(work, TrainWork)
+        refits.append((rows.trial(work.trial).role, work.refit))
+        finish(rows, work.trial, *both(0.5, 0.6))
+        add(plan, rows)
+    assert refits == [("search", False)] * 4 + [("confirm", False)] * 5 + [("refit", True)]
+
+
+def test_a_refit_that_fails_leaves_the_winner() -> None:
+    """Then the winner itself is evaluated."""
+    plan = plan_of("search.max_trials=1", "search.refit=true")
+    rows = probed_rows(plan)
+    finish(rows, 1, *both(0.5, 0.6))
+    add(plan, rows)
+    fail(rows, train_of(plan, rows))
+    work = next_work(plan, rows, ())
+    assert isinstance(work, EvaluateWork) and work.trial == 1
+
+
+def test_a_refit_waits_while_its_point_is_trained_on() -> None:
+    """Given more epochs, another worker finds nothing to do until the winner is known again; then the refit goes on."""
+    rows = probed_rows(plan_of("search.max_trials=1"))
+    once = plan_of("search.max_trials=1", "search.refit=true")
+    assert settle(once, rows, GOOD) == [(1, "search", 0), (1, "refit", 0)]
+    more = plan_of("training.epochs=5", "search.max_trials=1", "search.refit=true")
+    work = train_of(more, rows)
+    rows.apply(Started(1, work.attempt), 0)
+    assert next_work(more, rows, (work,)) is None and add(more, rows) == []
+    finish(rows, 1, *both(0.1, 0.2, 0.3, 0.9, 0.4))
+    again = train_of(more, rows)
+    assert (again.trial, again.until, len(again.epochs), again.refit) == (2, 4, 1, True)
+
+
+def test_a_refit_of_a_former_winner_is_left() -> None:
+    """Where another point wins later, that one is refitted, and the first is trained no further."""
+    plan = plan_of("search.refit=true")
+    rows = probed_rows(plan)
+    assert settle(plan, rows, GOOD)[-1] == (2, "refit", 0)
+    more = plan_of("training.epochs=4", "search.refit=true")
+    for number, best in ((1, 1), (2, 3), (3, 4), (4, 1)):
+        finish(rows, number, *both(*[0.1] * (best - 1), {3: 1.0}.get(number, 0.5), *[0.0] * (4 - best)))
+    assert settle(more, rows, GOOD) == [(3, "refit", 0)]
+
+
+def test_a_refit_never_shrinks() -> None:
+    """Where further seeds have earlier best epochs, a refit that was put down after more of them ends where it is."""
+    plan = plan_of("training.epochs=6", "search.max_trials=1", "search.refit=true")
+    rows = probed_rows(plan)
+    finish(rows, 1, *both(0.1, 0.2, 0.3, 0.4, 0.5, 0.6))
+    assert add(plan, rows) == [(2, 1, "refit", 0)]
+    rows.apply(Started(2, 1), 0)
+    for one in both(0.0, 0.0, 0.0, 0.0, 0.0):
+        rows.apply(EpochEnded(2, one, file(f"2-{one.number}")), 0)
+    rows.apply(Stopped(2), 0)
+    more = plan_of("training.epochs=6", "search.max_trials=1", "search.refit=true", "search.repeats=2")
+    assert add(more, rows) == [(3, 1, "search", 1)]
+    finish(rows, 3, *both(0.6, 0.0, 0.0, 0.0, 0.0, 0.0))
+    assert train_of(more, rows).until == 5
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4), (4, 3, 2, 1), (2, 4, 1, 3)])
+def test_the_order_of_finishing_decides_nothing(order: tuple[int, ...]) -> None:
+    """Whichever of several workers is first, the same trials follow with the same numbers and seeds."""
+    plan = plan_of("search.confirm=2", "search.confirm_repeats=2", "search.refit=true")
+    rows = probed_rows(plan)
+    for number in order:
+        finish(rows, number, *both(0.5, 0.5))  # a tie: by parameters
+    added = [*add(plan, rows)]
+    for number in reversed(range(5, 9)) if order[0] == 4 else range(5, 9):
+        finish(rows, number, *both(0.5, 0.5))
+    assert [*added, *add(plan, rows)] == [
+        (5, 1, "confirm", 0),
+        (6, 2, "confirm", 0),
+        (7, 1, "confirm", 1),
+        (8, 2, "confirm", 1),
+        (9, 1, "refit", 0),
+    ]

@@ -44,6 +44,12 @@ def test_whole_numbers_become_floats() -> None:
         ("schedule=cosine training.reduce_lr.patience=2", "both set the learning rate"),
         ("schedule.warmup_epochs=1 training.reduce_lr.patience=2", "both set the learning rate"),
         ("training.early_stopping.patience=0", "training.early_stopping.patience=0"),
+        ("search.refit=true training.reduce_lr.patience=2", "search.refit=true trains on the validation images"),
+        (
+            "search.refit=true +search.space.training.reduce_lr.patience.choice=[1,2]",
+            "search.refit=true trains on the validation images",
+        ),
+        ("search.repeats=0", "search.repeats=0"),
         ("architecture.batch_norm=1", "architecture.batch_norm=1"),
         ("training.threads=true", "training.threads=true"),
     ],

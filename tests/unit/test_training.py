@@ -1,5 +1,6 @@
 """Training follows from its arguments alone: put down and taken up, it gives the same bits."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from src.data import Dataset
 from src.ledger import Arrays, read_arrays, write_arrays
 from src.messages import TrainWork
 from src.model import build, restore
-from src.training import NanError, Progress, compile_evaluation, images_of, time_steps, train
+from src.training import NanError, Progress, compile_evaluation, images_of, steps_per_epoch, time_steps, train
 from src.values import Epoch, best_epoch
 from tests.unit.examples import arrays, dataset, trial_keys, use_one_thread, write_npz
 
@@ -135,6 +136,51 @@ def test_a_loss_that_is_no_number(data: Dataset) -> None:
     """It ends the trial, with the epoch and a hint."""
     with pytest.raises(NanError, match=r"epoch 1.*smaller learning rate"):
         follow(work_of(*DNN, "optimizer=sgd", "optimizer.learning_rate=1e30", until=3), data)
+
+
+# ------------------------------------------------------------------------------- single images, refit
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [(), ("architecture.head=logits",), ("training.early_stopping.patience=3",)],
+    ids=["softmax", "logits", "stopped"],
+)
+def test_each_image_as_the_best_epoch_sees_it(data: Dataset, overrides: tuple[str, ...]) -> None:
+    """What is stored of each validation image has the best epoch's accuracy and loss as its means, not the last one's."""
+    steps, _ = follow(work_of(*DNN, *overrides, "optimizer.learning_rate=0.05", until=12), data)
+    best = best_epoch([progress.epoch for progress in steps], "val_loss")
+    assert best.number < steps[-1].epoch.number
+    images = steps[-1].examine()
+    assert {name: values.shape for name, values in images.items()} == dict.fromkeys(
+        ("right", "loss"), (len(data.validation),)
+    )
+    assert images["right"].mean() == pytest.approx(best.metrics["val_accuracy"])
+    assert images["loss"].mean() == pytest.approx(best.metrics["val_loss"], rel=1e-5)
+    assert images["loss"].mean() != pytest.approx(steps[-1].epoch.metrics["val_loss"], rel=1e-4)
+
+
+def test_a_refit_trains_on_all_images_but_test(data: Dataset) -> None:
+    """Validation images are trained on and not measured by, the last epoch is the best, and nothing stops it early."""
+    whole = data.without_validation()
+    assert (len(whole.train), len(whole.validation)) == (len(data.train) + len(data.validation), 0)
+    assert steps_per_epoch(whole, trial_keys(*DNN)) > steps_per_epoch(data, trial_keys(*DNN))
+    overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.early_stopping.patience=1")
+    steps, state = follow(replace(work_of(*overrides, until=3), refit=True), data)
+    assert [set(m) for m in metrics(steps)] == [{"loss", "accuracy", "learning_rate"}] * 3
+    model = build(trial_keys(*overrides), images_of(data), 7, 1)
+    assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, whole.train, 16)(0)["loss"], rel=1e-5)
+    assert best_epoch([progress.epoch for progress in steps], "val_accuracy").number == 3
+    last = {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
+    assert bits(last) == bits(steps[-1].weights())
+
+
+def test_a_refit_resumes_too(data: Dataset) -> None:
+    """Put down and taken up, it ends with the same bits."""
+    whole, state = follow(replace(work_of(*CNN, until=2), refit=True), data)
+    begun, half = follow(replace(work_of(*CNN, until=1), refit=True), data)
+    _, resumed = follow(replace(work_of(*CNN, until=2, seen=(begun[0].epoch,)), refit=True), data, half)
+    assert bits(resumed) == bits(state) and len(whole) == 2
 
 
 # ------------------------------------------------------------------------------------------ learning

@@ -1,0 +1,284 @@
+"""What `compare` prints of sweeps on disk."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.compare import main
+from src.config import UserError
+from src.folder import create_or_check
+from src.ledger import Arrays, Ledger, write_arrays
+from src.messages import EpochEnded, Finished, Started
+from src.plan import Plan, new_points, new_trials
+from src.rows import Trial
+from src.values import Epoch, File
+from tests.unit.examples import SPACE, check, config
+
+IMAGES = 40
+
+
+def write_sweep(
+    folder: Path,
+    wrong: dict[int, int],
+    *overrides: str,
+    digest: str = "digest",
+    space: dict[str, Any] | None = None,
+    stored: bool = True,
+) -> Path:
+    """A sweep on disk: of each point's trials on every seed so many images are wrong; others have not been trained.
+
+    An older version `stored` no file of the validation images.
+    """
+    plan = Plan.of(config("training.epochs=1", *overrides, space=space or SPACE))
+    folder.mkdir(parents=True)
+    create_or_check(folder, plan.config, digest)
+    ledger = Ledger.open(folder, plan.config.search.objective)
+    for point in new_points(plan, ledger.rows):
+        ledger.save(point)
+        check(ledger.rows, point.number, size=100 * point.number)
+        ledger.save(point)
+    while added := new_trials(plan, ledger.rows):
+        for trial in added:
+            ledger.save(trial)
+            if trial.point in wrong:
+                train(ledger, folder, trial, wrong[trial.point], stored)
+    ledger.close()
+    return folder
+
+
+def train(ledger: Ledger, folder: Path, trial: Trial, wrong: int, stored: bool) -> None:
+    """A trial whose first so many images are wrong, and one more on every other seed."""
+    count = wrong + trial.repeat % 2
+    right = [0] * count + [1] * (IMAGES - count)
+    loss = [1.0 + 0.1 * place / IMAGES if value else 3.0 for place, value in enumerate(right)]
+    validation = None
+    if stored:
+        arrays: Arrays = {"right": np.array(right, np.uint8), "loss": np.array(loss, np.float32)}
+        validation = write_arrays(folder, f"checkpoints/{trial.number}-validation.npz", arrays)
+    metrics = {"loss": 1.0, "accuracy": 0.5, "val_accuracy": sum(right) / IMAGES, "val_loss": sum(loss) / IMAGES}
+    ledger.save(Started(trial.number, 1))
+    ledger.save(EpochEnded(trial.number, Epoch(1, metrics, 2.0, 1000.0), None))
+    ledger.save(Finished(trial.number, File(f"checkpoints/{trial.number}.npz", "0" * 64), "", validation))
+
+
+@pytest.fixture
+def sweeps(tmp_path: Path) -> Path:
+    """The folder of a sweep of four points, `mine`."""
+    write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 31})
+    return tmp_path
+
+
+def printed(capsys: pytest.CaptureFixture[str], sweeps: Path, *names: str, **options: Any) -> str:
+    """What is printed."""
+    main(list(names), sweeps=sweeps, **options)
+    return capsys.readouterr().out
+
+
+# ----------------------------------------------------------------------------------------- one sweep
+
+
+def test_one_sweep(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The best first, and what the first place is worth."""
+    text = printed(capsys, sweeps, "mine")
+    table = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
+    assert [line[0] for line in table] == ["2", "1", "3", "4"]
+    assert "Trial 2 cannot be told apart from 1 of the 3 others (one seed each)" in text
+
+
+def test_a_sweep_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its trials are listed; there is nothing to say of them, and nothing to compare."""
+    write_sweep(tmp_path / "mine", {})
+    assert "waiting" in printed(capsys, tmp_path, "mine")
+    with pytest.raises(UserError, match="mine: no trial has finished"):
+        main(["mine"], by="kernel", sweeps=tmp_path)
+
+
+def test_repeats_are_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of several seeds a line is a point, with mean and standard deviation."""
+    write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 31}, "search.repeats=2")
+    assert "0.8625 ± 0.0177" in printed(capsys, tmp_path, "mine")
+
+
+def test_a_damaged_file_is_one_sentence(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table is printed all the same; where the file is all there is to compare by, it is the error."""
+    (sweeps / "mine/checkpoints/3-validation.npz").write_bytes(b"nothing")
+    words = "3-validation.npz is not what was written: its checksum differs: trial 3 cannot be compared."
+    text = printed(capsys, sweeps, "mine")
+    assert "0.8750" in text and words in text
+    with pytest.raises(UserError, match="trial 3 cannot be compared"):
+        main(["mine"], by="kernel", sweeps=sweeps)
+
+
+@pytest.mark.parametrize("overrides", [(), ("search.repeats=2",)])
+def test_trials_of_an_older_version(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: tuple[str, ...]
+) -> None:
+    """Without validation files the values are compared by their means; no interval is made up where there is none."""
+    write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 31}, *overrides, stored=False)
+    assert "nan" not in printed(capsys, tmp_path, "mine")
+    text = printed(capsys, tmp_path, "mine", by="kernel")
+    assert "kernel=3 is the best, beyond chance: difference 62.50 points" in text and "nan" not in text
+
+
+# ------------------------------------------------------------------------------------------ one key
+
+
+@pytest.mark.parametrize("key", ["kernel", "architecture.kernel"])
+def test_the_effect_of_a_key(sweeps: Path, capsys: pytest.CaptureFixture[str], key: str) -> None:
+    """By its whole name or its last part: a line for each value, paired over what else is equal."""
+    text = printed(capsys, sweeps, "mine", by=key)
+    table = [line.split() for line in text.splitlines() if line.startswith(("3 ", "5 ", "     3", "     5"))]
+    assert [line[:3] for line in table] == [["3", "2", "0.8625"], ["5", "2", "0.2375"]]
+    assert "62.50 points" in " ".join(table[1]) and "–" in table[0]
+    assert "kernel=3 is the best, beyond chance: difference 62.50 points, 95% interval" in text
+
+
+def test_a_key_of_a_random_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where no two trials differ in the key alone nothing is claimed, and JSON has no NaN."""
+    space = {
+        "optimizer": {"learning_rate": {"float": {"min": 0.001, "max": 0.1}}},
+        "architecture": {"dense_dropout": {"float": {"min": 0.1, "max": 0.5}}},
+    }
+    write_sweep(tmp_path / "mine", {1: 1, 2: 30}, "search.strategy=random", "search.max_trials=2", space=space)
+    text = printed(capsys, tmp_path, "mine", by="learning_rate")
+    assert "No two trials differ in this alone" in text and "nan" not in text
+    table = json.loads(printed(capsys, tmp_path, "mine", by="learning_rate", format="json"), parse_constant=pytest.fail)
+    assert (table[1]["behind"], table[1]["pairs"]) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("kernal", "--by kernal: was not searched; known here: architecture.kernel, architecture.pool"),
+        ("dropout", "--by dropout: was not searched"),
+        ("rate", "--by rate: was not searched"),
+    ],
+)
+def test_keys_that_were_not_searched(sweeps: Path, key: str, words: str) -> None:
+    """They are answered with those that were."""
+    with pytest.raises(UserError, match=words):
+        main(["mine"], by=key, sweeps=sweeps)
+
+
+def test_an_ambiguous_key(tmp_path: Path) -> None:
+    """The end of several keys is answered with these."""
+    patience = {"patience": {"choice": [1, 2]}}
+    write_sweep(
+        tmp_path / "mine", {1: 1, 2: 2}, space={"training": {"early_stopping": patience, "reduce_lr": patience}}
+    )
+    words = "--by patience: fits several: training.early_stopping.patience, training.reduce_lr.patience"
+    with pytest.raises(UserError, match=words):
+        main(["mine"], by="patience", sweeps=tmp_path)
+
+
+def test_a_whole_key_beats_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`activation` is the key of that name, whatever else ends with it."""
+    space = {"activation": {"choice": ["relu", "tanh"]}, "architecture": {"pool": {"choice": [1, 2]}}}
+    write_sweep(tmp_path / "mine", {1: 1, 2: 2, 3: 30, 4: 31}, space=space)
+    assert "relu is the best, beyond chance: " in printed(capsys, tmp_path, "mine", by="activation")
+
+
+# ---------------------------------------------------------------------------------------- formats
+
+
+@pytest.mark.parametrize(
+    ("names", "by", "count", "column"),
+    [
+        (["mine"], None, 4, "trial"),
+        (["mine"], "kernel", 2, "architecture.kernel"),
+        (["mine", "other"], None, 2, "sweep"),
+    ],
+)
+def test_formats(
+    sweeps: Path, capsys: pytest.CaptureFixture[str], names: list[str], by: str | None, count: int, column: str
+) -> None:
+    """JSON and CSV have the same rows and columns, and nothing else is printed."""
+    write_sweep(sweeps / "other", {1: 3, 2: 4, 3: 2, 4: 9}, "activation=tanh")
+    table = json.loads(printed(capsys, sweeps, *names, by=by, format="json"))
+    read = list(csv.DictReader(io.StringIO(printed(capsys, sweeps, *names, by=by, format="csv"))))
+    assert len(table) == len(read) == count and list(table[0]) == list(read[0]) and column in table[0]
+    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in table] == read
+
+
+# ------------------------------------------------------------------------------------- several sweeps
+
+
+def test_two_sweeps(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The better one first, each by its first place; that one seed each says nothing of seeds is said."""
+    write_sweep(sweeps / "other", {1: 30, 2: 31, 3: 32, 4: 33}, "activation=tanh")
+    text = printed(capsys, sweeps, "other", "mine")
+    assert text.index("mine") < text.index("other") and "kernel=3 pool=2" in text
+    assert "mine is the best, beyond the chance of images: difference 62.50 points, 95% interval" in text
+
+
+def test_an_older_sweep_beside_a_new_one(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where one of them has no validation files, the intervals do not count the other's images as if both had."""
+    write_sweep(sweeps / "other", {1: 30, 2: 31, 3: 32, 4: 33}, "activation=tanh", stored=False)
+    text = printed(capsys, sweeps, "other", "mine")
+    assert "mine has the best val_accuracy (difference 62.50 points): with one seed" in text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "digest", "words"),
+    [
+        (
+            (),
+            "another",
+            r"mine and other are not on the same images \(data=mnist_5k seed=0, digest digest; .* another\)",
+        ),
+        (("search.objective=val_loss",), "digest", "mine selects by val_accuracy, other by val_loss"),
+    ],
+)
+def test_unlike_sweeps_are_refused(sweeps: Path, overrides: tuple[str, ...], digest: str, words: str) -> None:
+    """Other images, or another objective: the reason is said."""
+    write_sweep(sweeps / "other", {1: 1, 2: 1, 3: 1, 4: 1}, *overrides, digest=digest)
+    with pytest.raises(UserError, match=words):
+        main(["mine", "other"], sweeps=sweeps)
+
+
+def test_the_same_sweep_twice(sweeps: Path) -> None:
+    """However it is named."""
+    with pytest.raises(UserError, match="the same sweep is named twice"):
+        main(["mine", "latest"], sweeps=sweeps)
+
+
+def test_a_key_of_two_sweeps(sweeps: Path) -> None:
+    """The values of a key are compared within one sweep."""
+    write_sweep(sweeps / "other", {1: 1}, "activation=tanh")
+    with pytest.raises(UserError, match=r"--by compares .* within one sweep: name only one"):
+        main(["mine", "other"], by="kernel", sweeps=sweeps)
+
+
+def test_a_sweep_without_results_beside_another(sweeps: Path) -> None:
+    """It is named."""
+    write_sweep(sweeps / "other", {}, "activation=tanh")
+    with pytest.raises(UserError, match="other: no trial has finished"):
+        main(["mine", "other"], sweeps=sweeps)
+
+
+def test_sweeps_by_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A lower loss is better; the difference is positive and has no unit."""
+    write_sweep(tmp_path / "a", {1: 9, 2: 8, 3: 7, 4: 30}, "search.objective=val_loss")
+    write_sweep(tmp_path / "b", {1: 9, 2: 1, 3: 7, 4: 30}, "search.objective=val_loss", "activation=tanh")
+    text = printed(capsys, tmp_path, "a", "b")
+    assert "b and a cannot be told apart (difference 0.30, 95% interval -0." in text
+    write_sweep(tmp_path / "c", {1: 30, 2: 30, 3: 30, 4: 30}, "search.objective=val_loss", "activation=elu")
+    assert "b is the best, beyond the chance of images: difference 1.4" in printed(capsys, tmp_path, "b", "c")
+
+
+def test_the_best_of_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same difference that tells two single points apart is not enough where one of them is the best of four."""
+    single = {"architecture": {"kernel": {"choice": [3]}}}
+    write_sweep(tmp_path / "one", {1: 7}, space=single)
+    write_sweep(tmp_path / "other", {1: 2}, "activation=tanh", space=single)
+    write_sweep(tmp_path / "four", {1: 2, 2: 9, 3: 9, 4: 9}, "activation=tanh")
+    text = printed(capsys, tmp_path, "one", "other")
+    assert "other is the best, beyond the chance of images: difference 12.50 points" in text and "allow" not in text
+    text = printed(capsys, tmp_path, "one", "four")
+    assert "four and one cannot be told apart (difference 12.50 points" in text
+    assert "Each is the best of its search on the same images: the intervals allow for that choice." in text
