@@ -166,10 +166,15 @@ class Space:
         return grid(self.dimensions)
 
     @cached_property
+    def rest(self) -> list[Values]:
+        """All points but those to begin with."""
+        return [values for values in self.grid if values not in self.start]
+
+    @cached_property
     def count(self) -> float:
         """How many points there are; of very many, at most."""
         total = size(self.dimensions)
-        return total if total > GRID_LIMIT else len(self.grid) + sum(point not in self.grid for point in self.start)
+        return total if total > GRID_LIMIT else len(self.start) + len(self.rest)
 
 
 def parse_start(start: list[dict[str, Any]], dimensions: list[Dimension]) -> list[Values]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
+from itertools import islice
 from typing import Any
 
 from src.processes import silenced
@@ -18,9 +19,8 @@ def propose(search: Search, space: Space, number: int, seen: Collection[str]) ->
     """
     if number < len(space.start):
         return space.start[number]
-    if search.strategy == "grid":  # so many of its first points have been proposed at least
-        rest = (values for values in space.grid[number - len(space.start) :] if point_key(values) not in seen)
-        return next(rest, None)
+    if search.strategy == "grid":
+        return next(islice(space.rest, number - len(space.start), None), None)
     return random_point(space, search.seed, number, seen)
 
 
