@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure
 
 from src import figures, plots
 from src.analysis import by_key, left_out, point_table, trial_table
+from src.config import UserError
 from src.contrasts import compare
 from src.data import Dataset
 from src.folder import Sweep, last_command
@@ -24,6 +26,10 @@ from src.standing import evaluation_of, final, places, standings, winner
 from src.verdict import called, compare_to_first, judge, judge_search, wording
 from src.writing import last, render, show, spans
 
+AHEAD = (
+    "How far each point is behind the first: the mean over seeds, paired, and its 95% interval over seeds and images; "
+    "all intervals hold together. Blue: it may be as good."
+)
 FEW = 0.1  # of the variance foretold by the forest, below which what mattered is not said
 
 
@@ -116,17 +122,22 @@ def standing_section(sweep: Sweep, rows: Rows, pictures: Pictures) -> Section:
     found = places(rows)
     alike = [standing for standing in found if standing.role == found[0].role]
     words = {str(s.point.number): f"point {s.point.number}: {title(s.point.values)}" for s in found}
-    figure = figures.ahead(compare_to_first(sweep.path, rows, alike), rows.objective, words) if len(alike) > 1 else None
-    caption = "How far each point is behind the first, with its 95 % interval (all of them together): over seeds and images, paired. Blue: it may be as good."
-    note = "Means ± standard deviations over seeds. Click on a column to sort by it. Also in points.csv."
-    return Section("Points, the best first", [], pictures.save("ahead", figure, caption), point_table(rows), note)
+    note = "Means and standard deviations over seeds. Click on a column to sort by it. Also in points.csv."
+    section = Section("Points, the best first", table=point_table(rows), note=note)
+    if len(alike) > 1:
+        with say_damage(section):
+            figure = figures.ahead(compare_to_first(sweep.path, rows, alike), rows.objective, words)
+            section.figures = pictures.save("ahead", figure, AHEAD)
+    return section
 
 
 def key_section(sweep: Sweep, rows: Rows, key: str, keys: int, pictures: Pictures) -> Section:
     """The effect of one of so many keys."""
     section = Section(key)
-    groups = by_key(sweep.path, rows, key)
-    if len(groups) <= len(figures.COLOURS) + 1:
+    with say_damage(section):
+        groups = by_key(sweep.path, rows, key)
+        if len(groups) > len(figures.COLOURS) + 1:
+            return section
         pairs = keys * len(groups) * (len(groups) - 1) // 2
         comparison = compare(groups, rows.objective == "val_accuracy", pairs=pairs)
         if all(contrast.blocks == 0 for contrast in comparison.ahead):
@@ -188,6 +199,15 @@ def model_section(sweep: Sweep, rows: Rows, data: Dataset | None, pictures: Pict
 
 
 # ------------------------------------------------------------------------------------------ pieces
+
+
+@contextmanager
+def say_damage(section: Section) -> Iterator[None]:
+    """A file that is damaged is said in its section; the page has all the rest."""
+    try:
+        yield
+    except UserError as error:
+        section.sentences = [str(error)]
 
 
 def facts(sweep: Sweep, rows: Rows) -> list[str]:

@@ -225,6 +225,7 @@ class Scope:
     last_point: float  # number of the last point to train
     seeds: dict[str, int]  # by role
     has_time: bool
+    is_reached: bool  # the target
 
 
 def scope_of(plan: Plan, rows: Rows) -> Scope:
@@ -235,7 +236,17 @@ def scope_of(plan: Plan, rows: Rows) -> Scope:
     last = points[limit - 1] if limit < len(points) else float("inf")
     seeds = {"search": search.repeats, "confirm": search.confirm_repeats if search.confirm else 0}
     has_time = search.max_seconds is None or rows.seconds() < search.max_seconds
-    return Scope(target(plan, rows), last, {**seeds, "refit": int(search.refit)}, has_time)
+    is_reached = search.target is not None and any(
+        reaches(trial, search.target, rows.objective) for trial in rows.trials
+    )
+    return Scope(target(plan, rows), last, {**seeds, "refit": int(search.refit)}, has_time, is_reached)
+
+
+def reaches(trial: Trial, target: float, objective: str) -> bool:
+    """Whether a finished trial is as good as a target."""
+    if trial.state != "finished" or trial.objective is None:
+        return False
+    return trial.objective >= target if objective == "val_accuracy" else trial.objective <= target
 
 
 def is_over(plan: Plan, rows: Rows, role: str, scope: Scope) -> bool:
@@ -271,7 +282,7 @@ def is_within_budget(trial: Trial, scope: Scope) -> bool:
     is_asked_for = trial.repeat < scope.seeds[trial.role] and (
         trial.role != "search" or trial.point <= scope.last_point
     )
-    return is_asked_for and scope.has_time
+    return is_asked_for and scope.has_time and not (scope.is_reached and trial.role == "search")
 
 
 def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
@@ -300,16 +311,13 @@ def train_work(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> TrainWork:
     )
 
 
-def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | None:
-    """The final model's look at the test data, unless it has had it."""
+def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | TrainWork | None:
+    """The final model's look at the test data, unless it has had it; one whose weights were dropped trains anew."""
     best = final(rows)
-    if (
-        best is None
-        or best.weights is None
-        or evaluation_of(rows, best)
-        or rows.crashes["evaluate", best.number] >= CRASHES
-    ):
+    if best is None or evaluation_of(rows, best) or rows.crashes["evaluate", best.number] >= CRASHES:
         return None
+    if best.weights is None:
+        return train_work(plan, rows, best, scope_of(plan, rows))
     return EvaluateWork(best.number, best.best_epoch, complete(plan, rows, rows.point(best.point)), best.weights)
 
 

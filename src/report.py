@@ -147,9 +147,12 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
     left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(trial, scope)]
     if left:
         search = plan.config.search
+        budget = f"search.max_seconds={search.max_seconds}, search.max_trials={search.max_trials}"
+        reason = (
+            f"search.target={search.target} is reached" if scope.is_reached else f"the budget is used up ({budget})"
+        )
         console.print(
-            f"{number_of(len(left), 'trial')} not begun: the budget is used up "
-            f"(search.max_seconds={search.max_seconds}, search.max_trials={search.max_trials}); a larger one goes on.",
+            f"{number_of(len(left), 'trial')} not begun: {reason}; a larger one goes on.",
             soft_wrap=True,
         )
 

@@ -35,7 +35,16 @@ from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
 from src.writing import again, command, number_of
 
-AMOUNTS = ("max_trials", "max_seconds", "repeats", "confirm", "confirm_repeats", "refit", "retries")  # of the search
+AMOUNTS = (
+    "max_trials",
+    "max_seconds",
+    "target",
+    "repeats",
+    "confirm",
+    "confirm_repeats",
+    "refit",
+    "retries",
+)  # of the search
 
 
 def main(config: Config) -> int:

@@ -343,11 +343,37 @@ def test_more_epochs_extend_what_has_finished() -> None:
     assert isinstance(next_work(more, rows, ()), EvaluateWork)
 
 
+@pytest.mark.parametrize(("objective", "target"), [("val_accuracy", 0.9), ("val_loss", 0.1)])
+def test_a_target_ends_the_search(objective: str, target: float) -> None:
+    """Once a trial is as good as the target no other is begun; a better target goes on."""
+    plan = plan_of(f"search.objective={objective}", f"search.target={target}")
+    rows = probed_rows(plan)
+    finish(rows, 1, epoch(1, 0.8, 0.2), epoch(2, 0.85, 0.15))
+    assert train_of(plan, rows).trial == 2
+    finish(rows, 2, epoch(1, 0.9, 0.1), epoch(2, 0.8, 0.2))
+    assert isinstance(next_work(plan, rows, ()), EvaluateWork)
+    better = 0.95 if objective == "val_accuracy" else 0.05
+    assert train_of(plan_of(f"search.objective={objective}", f"search.target={better}"), rows).trial == 3
+
+
+def test_a_winner_without_weights_is_trained_anew() -> None:
+    """Where the weights of the final model were dropped before its look at the test data, they are made once more."""
+    plan = plan_of("search.max_trials=1")
+    rows = probed_rows(plan)
+    finish(rows, 1, *both(0.5, 0.6))
+    rows.apply(Dropped(1), 0)
+    work = train_of(plan, rows)
+    assert (work.trial, work.checkpoint, work.epochs, work.until) == (1, None, (), 2)
+    finish(rows, 1, *both(0.5, 0.6))
+    assert isinstance(next_work(plan, rows, ()), EvaluateWork)
+
+
 def test_a_dropped_checkpoint_is_trained_anew() -> None:
     """Without its checkpoint a finished trial begins again when it is extended, and not otherwise."""
     plan = plan_of("search.max_trials=1")
     rows = probed_rows(plan)
     finish(rows, 1, *both(0.5, 0.6))
+    rows.apply(Evaluation(1, 2, 1.0, 0.5, 0.0), 0)
     rows.apply(Dropped(1), 0)
     assert next_work(plan, rows, ()) is None
     work = train_of(plan_of("training.epochs=3", "search.max_trials=1"), rows)
