@@ -19,11 +19,10 @@ from rich.console import Console
 from scipy import ndimage
 
 from src.data import Part, load
-from src.folder import find
+from src.folder import find, last_config
 from src.images import PREPARATIONS, prepare
 from src.predict import load as load_network
 from src.report import new_table
-from src.sync import last_config
 
 Page = NDArray[np.float64]  # brightness, 0 to 1
 Draw = Callable[[Page, np.random.Generator], Page]

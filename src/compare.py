@@ -6,6 +6,8 @@ python -m src.compare SWEEP OTHER_SWEEP
 python -m src.compare SWEEP --format csv > results.csv
 """
 
+import os
+import sys
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -18,12 +20,14 @@ from rich.table import Table
 from src.analysis import by_key, by_point, left_out, sweep_table, trial_table, value_table
 from src.config import UserError, run_reading
 from src.contrasts import Group, compare
-from src.folder import Sweep, find
+from src.data import load_same
+from src.folder import Sweep, find, last_config
 from src.ledger import read_rows
-from src.report import leaderboard, new_console, new_table, number_of, render, show, show_mean, show_test, spans
+from src.report import leaderboard, new_console, new_table, show_mean, show_test
 from src.rows import Rows
 from src.standing import places, standings
 from src.verdict import judge, judge_search, unit_of, wording
+from src.writing import number_of, render, show, spans
 
 SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
 SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
@@ -35,13 +39,16 @@ def main(
     sweep: SweepNames = None,
     by: Annotated[str | None, typer.Option(help="A key of the space: the effect of its values.")] = None,
     format: Format = "table",
+    report: Annotated[bool, typer.Option("--report", help="Write the sweep's page anew.")] = False,
     sweeps: SweepsFolder = Path("sweeps"),
 ) -> None:
     """Print one row a trial, a value of a key, or a sweep; the best first."""
     found = [find(sweeps, name) for name in sweep or ["latest"]]
-    if len(found) > 1 and by:
-        raise UserError("--by compares the values of a key within one sweep: name only one.")
-    if len(found) > 1:
+    if len(found) > 1 and (by or report):
+        raise UserError("--by and --report are of one sweep: name only one.")
+    if report:
+        write_report(found[0])
+    elif len(found) > 1:
         compare_sweeps(found, format)
     elif by:
         compare_values(found[0], by, format)
@@ -62,6 +69,18 @@ def show_trials(sweep: Sweep, format: str) -> None:
     for sentence in judge_search(sweep.path, rows):
         console.print(sentence, markup=False, soft_wrap=True)
     show_test(console, rows)
+
+
+def write_report(sweep: Sweep) -> None:
+    """The page, written anew; test images are in it if the data is where it was."""
+    from src import page  # draws
+
+    data = None
+    try:
+        data = load_same(last_config(sweep.path).data, sweep.frozen["data"]["digest"])
+    except UserError as error:
+        print(f"The page is without test images: {error}", file=sys.stderr)
+    print(os.path.relpath(page.write(sweep, read_rows(sweep.path, sweep.objective), data)))
 
 
 def compare_values(sweep: Sweep, key: str, format: str) -> None:

@@ -80,6 +80,14 @@ def open_sweep(path: Path) -> Sweep:
     return Sweep(path, frozen)
 
 
+def last_config(path: Path) -> Config:
+    """The whole configuration of the sweep's last invocation."""
+    try:
+        return Config.model_validate(yaml.safe_load((path / "last.yaml").read_text()))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path}/last.yaml cannot be read ({error}): run the sweep's own command instead.") from error
+
+
 def list_sweeps(root: Path) -> list[Path]:
     """The folders that hold a sweep, the one written last first."""
     found = [path.parent for path in root.glob("*/ledger.db") if (path.parent / "config.yaml").is_file()]

@@ -1,6 +1,7 @@
 """Figures, as matplotlib Figures without a screen. Colours are Okabe and Ito's, safe for colour-blind readers."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 def curves(epochs: Sequence[Epoch], best: int, title: str) -> Figure:
     """Accuracy and loss by epoch, training and validation, the best epoch marked."""
     figure = new_figure(9, 3.6)
-    figure.suptitle(title, fontsize=10, color=GREY)
+    figure.suptitle(textwrap.fill(title, 100), fontsize=10, color=GREY)
     for axes, metric in zip(figure.subplots(1, 2), ("accuracy", "loss"), strict=True):
         draw_curve(axes, epochs, metric, best)
     return figure

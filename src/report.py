@@ -1,12 +1,6 @@
 """What is printed about a sweep before it trains and after: points, time, disk, leaderboard."""
 
-import csv
-import io
-import json
-import os
-import shutil
-import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +14,7 @@ from src.plan import Plan, failed_for_good, is_within_budget, scope_of, target, 
 from src.rows import Rows
 from src.standing import evaluation_of, final, places, ranking
 from src.verdict import judge_search
+from src.writing import command, number_of, short_keys, show, show_metric, spans
 
 LEADERS = 10  # rows of the leaderboard after a sweep
 
@@ -52,7 +47,7 @@ def preview_table(rows: Rows) -> Table:
     """All points with what a preview knows of them."""
     table = new_table("point", *short_keys(list(rows.points[0].values)), "parameters", "state")
     for point in rows.points:
-        cells = [str(point.number), *map(show, point.values.values())]
+        cells = [str(point.number), *map(show_escaped, point.values.values())]
         table.add_row(
             *cells,
             f"{point.parameters:,}" if point.parameters else "–",
@@ -76,7 +71,7 @@ def board_of_points(rows: Rows, limit: int | None) -> Table:
     columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", "val_accuracy", "val_loss", "seconds"]
     table = new_table(*columns, "parameters", text=("seeds",))
     for place, row in enumerate(shown, 1):
-        cells = [str(row["point"]), *(show(row[key]) for key in keys)]
+        cells = [str(row["point"]), *(show_escaped(row[key]) for key in keys)]
         cells += ["fresh" if row["role"] == "confirm" else "of the search"] if roles else []
         cells += [str(row["seeds"]), show_mean(row, "val_accuracy"), show_mean(row, "val_loss")]
         table.add_row(*cells, f"{row['seconds']:.1f}", f"{row['parameters']:,}", style="bold" if place == 1 else "")
@@ -97,7 +92,7 @@ def board_of_trials(rows: Rows, limit: int | None) -> Table:
     columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
     table = new_table(*columns, *(["state"] if states else []))
     for place, row in enumerate(shown, 1):
-        cells = [str(row["trial"]), *(show(row[key]) for key in keys), show_metric(row["val_accuracy"])]
+        cells = [str(row["trial"]), *(show_escaped(row[key]) for key in keys), show_metric(row["val_accuracy"])]
         cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
         state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
         state += f"; under {row['drift']}" if row["drift"] else ""
@@ -159,17 +154,6 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
         )
 
 
-def render(table: list[dict[str, Any]], kind: str) -> str:
-    """A table as `csv` or `json`."""
-    if kind == "json":
-        return json.dumps(table, indent=2)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return text.getvalue().rstrip("\n")
-
-
 # ------------------------------------------------------------------------------------------ pieces
 
 
@@ -189,46 +173,6 @@ def new_table(*columns: str, text: Collection[str] = ("state",)) -> Table:
     return table
 
 
-def short_keys(keys: Sequence[str]) -> list[str]:
-    """The last parts of dotted keys, as long as they differ; a parent before it where they do not."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return [key if last.count(short) > 1 else short for key, short in zip(keys, last, strict=True)]
-
-
-def show(value: Any) -> str:
-    """A cell."""
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return escape(str(value))
-
-
-def show_metric(value: float | None) -> str:
-    """A metric to four places."""
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2e}"
-
-
-def number_of(count: int, what: str) -> str:
-    """`1 point`, `2 points`."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
-def command(entry: str) -> str:
-    """How to run an entry from this shell: by `python` where that is our interpreter, else by its path."""
-    found = shutil.which("python")
-    ours = found is not None and Path(found).parent == Path(sys.executable).parent
-    return f"{'python' if ours else os.path.relpath(sys.executable)} -m src.{entry}"
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """`37–40, 45`."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+def show_escaped(value: Any) -> str:
+    """A cell whose brackets are no markup."""
+    return escape(show(value))

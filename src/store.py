@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from urllib.parse import quote
 
 LOCATIONS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("logged_models", "artifact_location"))
 
@@ -9,6 +10,17 @@ LOCATIONS = (("experiments", "artifact_location"), ("runs", "artifact_uri"), ("l
 def database(mlruns: Path) -> Path:
     """Where it is."""
     return mlruns.resolve() / "mlflow.db"
+
+
+def charts(experiment: int | str, parent: str) -> str:
+    """The address, within MLflow's pages, of a sweep's trials as charts.
+
+    The best come first (sorted by time, MLflow would fold them under their parent).
+    """
+    search = quote(f"tags.`mlflow.parentRunId` = '{parent}'")
+    order = quote("metrics.`best/val_accuracy`", safe="")
+    page = f"#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART"
+    return f"{page}&orderByKey={order}&orderByAsc=false&searchFilter={search}"
 
 
 def relocate(mlruns: Path) -> bool:

@@ -29,13 +29,14 @@ from src.ledger import Ledger, write_durably
 from src.messages import Dropped, Stopped, Viewed
 from src.plan import Plan, ahead_only, next_work, target
 from src.progress import Screen, start_log
-from src.report import command, new_console, number_of, overview, preview_table, result
+from src.report import new_console, overview, preview_table, result
 from src.rows import Invocation, Rows
 from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
 from src.standing import ranking
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
+from src.writing import command, number_of
 
 AMOUNTS = ("max_trials", "max_seconds", "repeats", "confirm", "confirm_repeats", "refit", "retries")  # of the search
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from src.compare import SweepName, SweepsFolder
 from src.config import UserError, run_reading
-from src.folder import find, hold
+from src.folder import find, hold, last_config
 from src.ledger import Ledger
 from src.report import new_console
 from src.runner import catch_signals
-from src.schema import Config
 from src.sweep import complete_view
 
 
@@ -43,14 +41,6 @@ def main(
         if not done:
             raise typer.Exit(1)
         print(f"{found.name} is complete in MLflow.")
-
-
-def last_config(path: Path) -> Config:
-    """The whole configuration of the sweep's last invocation."""
-    try:
-        return Config.model_validate(yaml.safe_load((path / "last.yaml").read_text()))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path}/last.yaml cannot be read ({error}): run the sweep's own command instead.") from error
 
 
 if __name__ == "__main__":

@@ -12,13 +12,12 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 from rich.console import Console
 
 from src.config import UserError, run_reading
-from src.store import database, relocate
+from src.store import charts, database, relocate
 
 
 def main(
@@ -52,15 +51,7 @@ def links(mlruns: Path, port: int) -> list[tuple[str, str]]:
         AND NOT EXISTS (SELECT 1 FROM tags p WHERE p.run_uuid = r.run_uuid AND p.key = 'trial') ORDER BY r.start_time DESC"""
     with sqlite3.connect(f"{database(mlruns).as_uri()}?mode=ro", uri=True) as connection:
         found = connection.execute(query).fetchall()
-    return [(name, chart_link(port, experiment, run)) for name, experiment, run in found]
-
-
-def chart_link(port: int, experiment: int, parent: str) -> str:
-    """The trials of one sweep, as charts, the best first (sorted by time, MLflow would fold them under their parent)."""
-    search = quote(f"tags.`mlflow.parentRunId` = '{parent}'")
-    order = quote("metrics.`best/val_accuracy`", safe="")
-    page = f"http://127.0.0.1:{port}/#/experiments/{experiment}/runs"
-    return f"{page}?workflowType=machine_learning&compareRunsMode=CHART&orderByKey={order}&orderByAsc=false&searchFilter={search}"
+    return [(name, f"http://127.0.0.1:{port}/{charts(experiment, run)}") for name, experiment, run in found]
 
 
 def refuse_taken(port: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from src import artifacts, plots
+from src import artifacts, page, plots
 from src.analysis import trial_table
 from src.config import flatten
 from src.data import Dataset, load_same
@@ -22,8 +22,11 @@ from src.rows import Rows, Trial
 from src.schema import Config, Mlflow
 from src.space import title
 from src.standing import evaluation_of, final, own_score, ranking
+from src.store import charts
 from src.values import Evaluation
 
+NOTE = "mlflow.note.content"
+LISTED = 50  # sweeps in an experiment's note
 ACTIVE = {
     "running": "RUNNING",
     "waiting": "SCHEDULED",
@@ -321,14 +324,32 @@ class View:
             delete_artifact(self.client, self.parent, "results.json")  # `log_table` appends
             columns = {key: [row[key] for row in table] for key in table[0]}
             self.client.log_table(self.parent, columns, "results.json")
+        if self.options.curves:
+            page.write(self.sweep, rows, self.data)
+            self.client.log_artifacts(self.parent, str(self.sweep.path / "report"), "report")
         if best and best.weights and self.options.model:
             with suppress(DamagedError):
                 weights = read_arrays(self.sweep.path, best.weights)
                 self.log_model(self.parent, artifacts.build_model(rows, best, self.data, weights), best.weights.sha256)
+        self.write_notes(rows)
         self.client.set_tag(self.parent, "state", "complete" if is_done else "interrupted")
         for key, value in flatten(rows.invocations[-1].amounts).items():
             self.client.set_tag(self.parent, key, str(value))
         self.client.set_terminated(self.parent, status="FINISHED" if is_done else "KILLED")
+
+    def write_notes(self, rows: Rows) -> None:
+        """What MLflow shows above a run and an experiment: the answer, and where to look."""
+        said = page.answer(self.sweep, rows)
+        links = f"[Trials as charts]({charts(self.experiment, self.parent)}) · the page: Artifacts → report/report.html"
+        again = "\n".join(f"    {command}" for command in page.commands(self.sweep))
+        self.client.set_tag(self.parent, "winner", said[0])
+        self.client.set_tag(self.parent, NOTE, "\n\n".join([*said, links, again]))
+        lines = [
+            f"- [{run.data.tags['sweep']}]({charts(self.experiment, run.info.run_id)}): {run.data.tags['winner']}"
+            for run in self.client.search_runs([self.experiment], "tags.winner LIKE '%'", max_results=LISTED)
+        ]
+        heading = f"Sweeps on {self.data.label}, the latest first; each is a run with its trials below it."
+        self.client.set_experiment_tag(self.experiment, NOTE, "\n".join([heading, "", *lines]))
 
 
 # ------------------------------------------------------------------------------------------ pieces

@@ -250,7 +250,7 @@ def test_the_same_sweep_twice(sweeps: Path) -> None:
 def test_a_key_of_two_sweeps(sweeps: Path) -> None:
     """The values of a key are compared within one sweep."""
     write_sweep(sweeps / "other", {1: 1}, "activation=tanh")
-    with pytest.raises(UserError, match=r"--by compares .* within one sweep: name only one"):
+    with pytest.raises(UserError, match="--by and --report are of one sweep: name only one"):
         main(["mine", "other"], by="kernel", sweeps=sweeps)
 
 

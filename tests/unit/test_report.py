@@ -12,9 +12,10 @@ from rich.console import Console
 from src.analysis import trial_table
 from src.messages import Failed, TrainWork
 from src.plan import Plan
-from src.report import leaderboard, overview, preview_table, render, result, short_keys, spans
+from src.report import leaderboard, overview, preview_table, result
 from src.rows import Rows
 from src.values import Evaluation
+from src.writing import render, short_keys, spans
 from tests.unit.examples import checked_rows, config, epoch, finish
 
 SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool": {"choice": [1, 2]}}}

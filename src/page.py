@@ -1,0 +1,249 @@
+"""The report of a sweep: one HTML page that opens anywhere, offline, with its figures and tables as files beside it."""
+
+import base64
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, select_autoescape
+from matplotlib.figure import Figure
+
+from src import figures, plots
+from src.analysis import by_key, left_out, point_table, trial_table
+from src.contrasts import compare
+from src.data import Dataset
+from src.folder import Sweep
+from src.importance import importance
+from src.ledger import DamagedError, read_arrays, write_durably
+from src.rows import Rows
+from src.space import title
+from src.standing import evaluation_of, final, places, standings, winner
+from src.verdict import compare_to_first, judge, judge_search, wording
+from src.writing import last, render, show, spans
+
+FEW = 0.1  # of the variance foretold by the forest, below which what mattered is not said
+
+
+@dataclass
+class Section:
+    """A heading with sentences, figures and a table."""
+
+    heading: str
+    sentences: list[str] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    table: list[dict[str, Any]] = field(default_factory=list)
+    note: str = ""
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns that hold something."""
+        first = self.table[0] if self.table else {}
+        return [key for key in first if any(row[key] not in (None, "") for row in self.table)]
+
+    @property
+    def columns(self) -> list[dict[str, Any]]:
+        """Names, and whether they hold text."""
+        return [{"name": last(key), "text": any(is_text(row[key]) for row in self.table)} for key in self.keys]
+
+    @property
+    def rows(self) -> list[list[dict[str, str]]]:
+        """Cells: what is shown, and what is sorted by."""
+        return [[cell(row[key]) for key in self.keys] for row in self.table]
+
+
+def write(sweep: Sweep, rows: Rows, data: Dataset | None) -> Path:
+    """Write `report/report.html`, its figures as PNG and its tables as CSV into the sweep's folder; returns the page.
+
+    `data` is for the test images; without it they are left out.
+    """
+    folder = sweep.path / "report"
+    folder.mkdir(exist_ok=True)
+    sections = [section for section in make_sections(sweep, rows, data, Pictures(folder)) if has_content(section)]
+    for name, table in (("trials", trial_table(rows)), ("points", point_table(rows))):
+        write_durably(folder / f"{name}.csv", (render(table, "csv") + "\n").encode())
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape())
+    page = environment.get_template("page.html").render(
+        name=sweep.name,
+        facts=facts(sweep, rows),
+        sentences=answer(sweep, rows),
+        sections=sections,
+        commands=commands(sweep),
+        configuration=yaml.safe_dump(sweep.frozen, sort_keys=False),
+        versions=yaml.safe_dump({"versions": rows.invocations[-1].environment}, sort_keys=False),
+    )
+    write_durably(folder / "report.html", page.encode())
+    return folder / "report.html"
+
+
+@dataclass
+class Pictures:
+    """Saves figures in a folder, and gives them to the page."""
+
+    folder: Path
+
+    def save(self, name: str, figure: Figure | None, caption: str) -> list[dict[str, Any]]:
+        """A figure as file and as data; nothing of none."""
+        if figure is None:
+            return []
+        path = plots.save(figure, self.folder / f"{name}.png")
+        data = base64.b64encode(path.read_bytes()).decode()
+        return [{"data": data, "caption": caption, "width": int(figure.get_figwidth() * 96)}]
+
+
+# ---------------------------------------------------------------------------------------- sections
+
+
+def make_sections(sweep: Sweep, rows: Rows, data: Dataset | None, pictures: Pictures) -> Iterator[Section]:
+    """The page from top to bottom."""
+    if not places(rows):
+        yield Section("Trials", table=trial_table(rows))
+        return
+    yield standing_section(sweep, rows, pictures)
+    keys = figures.keys_that_vary(standings(rows, "search"))
+    yield from (key_section(sweep, rows, key, len(keys), pictures) for key in keys)
+    yield mattered_section(rows, pictures)
+    yield cost_section(rows, pictures)
+    yield model_section(sweep, rows, data, pictures)
+    yield Section("Not trained", table=[{"points": spans(n), "why": reason} for reason, n in left_out(rows).items()])
+    yield Section("All trials", table=trial_table(rows), note="Click on a column to sort by it. Also in trials.csv.")
+
+
+def standing_section(sweep: Sweep, rows: Rows, pictures: Pictures) -> Section:
+    """Who is ahead."""
+    found = places(rows)
+    alike = [standing for standing in found if standing.role == found[0].role]
+    words = {str(s.point.number): f"point {s.point.number}: {title(s.point.values)}" for s in found}
+    figure = figures.ahead(compare_to_first(sweep.path, rows, alike), rows.objective, words) if len(alike) > 1 else None
+    caption = "How far each point is behind the first, with its 95 % interval (all of them together): over seeds and images, paired. Blue: it may be as good."
+    note = "Means ± standard deviations over seeds. Click on a column to sort by it. Also in points.csv."
+    return Section("Points, the best first", [], pictures.save("ahead", figure, caption), point_table(rows), note)
+
+
+def key_section(sweep: Sweep, rows: Rows, key: str, keys: int, pictures: Pictures) -> Section:
+    """The effect of one of so many keys."""
+    section = Section(key)
+    groups = by_key(sweep.path, rows, key)
+    if len(groups) <= len(figures.COLOURS) + 1:
+        pairs = keys * len(groups) * (len(groups) - 1) // 2
+        section.sentences = judge(
+            compare(groups, rows.objective == "val_accuracy", pairs), rows.objective, wording(key)
+        )
+        caption = f"Medians over all trials with each value of {key}; the bands hold the middle two thirds of them."
+        section.figures = pictures.save(f"curves-{key}", figures.curves_by(rows, key), caption)
+    return section
+
+
+def mattered_section(rows: Rows, pictures: Pictures) -> Section:
+    """Which keys account for the differences."""
+    section = Section("What mattered")
+    found = importance(rows)
+    ranked = list(found.shares) if found else []
+    if found and found.explained >= FEW:
+        caption = "How much worse a random forest foretells the points once a key is shuffled."
+        section.figures += pictures.save("importance", figures.importance_bars(found.shares, found.explained), caption)
+    elif found:
+        section.sentences = [
+            "The keys do not foretell which point does well: a forest fitted to them is no better than the mean."
+        ]
+    section.figures += pictures.save(
+        "effects", figures.effects(rows), "Each point by the value of each key; the line joins the medians."
+    )
+    if found and len(ranked) > 1 and found.explained >= FEW:
+        figure = figures.heat_map(rows, ranked[0], ranked[1])
+        section.figures += pictures.save("heat-map", figure, "The two keys that mattered most, together.")
+    caption = "A line is a point; the best one in orange."
+    section.figures += pictures.save("parallel", figures.parallel(rows), caption)
+    return section
+
+
+def cost_section(rows: Rows, pictures: Pictures) -> Section:
+    """What it cost."""
+    shown = pictures.save("trade-off", figures.trade_off(rows), "Is a smaller or faster network as good?")
+    shown += pictures.save("progress", figures.progress(rows), "When the best came: would a shorter search have done?")
+    return Section("What it cost", figures=shown)
+
+
+def model_section(sweep: Sweep, rows: Rows, data: Dataset | None, pictures: Pictures) -> Section:
+    """The winner's curves and its look at the test images."""
+    model, first = final(rows), winner(rows)
+    if model is None or first is None:
+        return Section("The model")
+    heading = f"trial {first.number} · {title(rows.point(first.point).values)}"
+    shown = pictures.save("winner", plots.curves(first.epochs, first.best_epoch, heading), "The winner's training.")
+    evaluation = evaluation_of(rows, model)
+    if evaluation and evaluation.predictions and data:
+        try:
+            probabilities = read_arrays(sweep.path, evaluation.predictions)["probabilities"]
+        except DamagedError as error:
+            return Section("The model", [f"{error}."], shown)
+        shown += pictures.save(
+            "confusion", plots.confusion(data.test, probabilities), "Labels and predictions of the test images."
+        )
+        shown += pictures.save("mistakes", plots.mistakes(data.test, probabilities), "The worst mistakes.")
+    return Section("The model", figures=shown)
+
+
+# ------------------------------------------------------------------------------------------ pieces
+
+
+def facts(sweep: Sweep, rows: Rows) -> list[str]:
+    """A line on what this is."""
+    done = [trial for trial in rows.trials if trial.state == "finished"]
+    seconds = sum(epoch.seconds for trial in rows.trials for epoch in trial.epochs)
+    when = time.strftime("%Y-%m-%d", time.localtime(rows.invocations[0].started))
+    strategy, data = sweep.frozen["search"]["strategy"], sweep.frozen["data"]
+    return [
+        when,
+        f"{strategy} search on {data['name']} (digest {data['digest'][:8]})",
+        f"{len(done)} of {len(rows.trials)} trials finished",
+        f"{seconds / 60:.0f} minutes of training",
+    ]
+
+
+def answer(sweep: Sweep, rows: Rows) -> list[str]:
+    """What the reader came for."""
+    found = places(rows)
+    if not found:
+        return ["No trial has finished."]
+    first = found[0]
+    seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
+    said = [
+        f"First: point {first.point.number} ({title(first.point.values)}), {rows.objective} "
+        f"{first.mean(rows.objective):.4f}{seeds}, {first.point.parameters:,} parameters."
+    ]
+    said += judge_search(sweep.path, rows)
+    model = final(rows)
+    if model and (evaluation := evaluation_of(rows, model)):
+        looks = "once" if len(rows.evaluations) == 1 else f"{len(rows.evaluations)} times"
+        words = ", trained once more on validation images too," if model.role == "refit" else ""
+        said.append(
+            f"Trial {model.number}{words} has a test accuracy of {evaluation.accuracy:.4f}; test images were looked at {looks}."
+        )
+    return said
+
+
+def commands(sweep: Sweep) -> list[str]:
+    """What made this sweep, and what shows it."""
+    last = sweep.path / "last.yaml"
+    line = last.read_text().splitlines()[0] if last.is_file() else ""
+    made = [line.removeprefix("# ")] if line.startswith("# ") else []
+    return [*made, f"python -m src.compare {sweep.name}", f"python -m src.compare {sweep.name} --report"]
+
+
+def has_content(section: Section) -> bool:
+    """Whether there is anything to show."""
+    return bool(section.sentences or section.figures or section.table)
+
+
+def is_text(value: Any) -> bool:
+    """Whether a cell is not a number."""
+    return value is not None and not isinstance(value, int | float)
+
+
+def cell(value: Any) -> dict[str, str]:
+    """A cell of the page: what is shown, and what is sorted by."""
+    text = ", ".join(map(str, value)) if isinstance(value, list) else show(value)
+    return {"text": text, "value": "" if value is None else str(value)}

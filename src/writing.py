@@ -1,0 +1,72 @@
+"""Words, numbers and tables as text: what terminal, page and files share."""
+
+import csv
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+def render(table: list[dict[str, Any]], kind: str) -> str:
+    """A table as `csv` or `json`."""
+    if kind == "json":
+        return json.dumps(table, indent=2)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue().rstrip("\n")
+
+
+def short_keys(keys: Sequence[str]) -> list[str]:
+    """The last parts of dotted keys, as long as they differ; a parent before it where they do not."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [key if last.count(short) > 1 else short for key, short in zip(keys, last, strict=True)]
+
+
+def show(value: Any) -> str:
+    """A cell."""
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def show_metric(value: float | None) -> str:
+    """A metric to four places."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:.2e}"
+
+
+def number_of(count: int, what: str) -> str:
+    """`1 point`, `2 points`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def command(entry: str) -> str:
+    """How to run an entry from this shell: by `python` where that is our interpreter, else by its path."""
+    found = shutil.which("python")
+    ours = found is not None and Path(found).parent == Path(sys.executable).parent
+    return f"{'python' if ours else os.path.relpath(sys.executable)} -m src.{entry}"
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """`37–40, 45`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def last(key: str) -> str:
+    """The last part of a dotted key."""
+    return key.rpartition(".")[2]
