@@ -71,12 +71,12 @@ class Comparison:
 
 
 def compare(
-    groups: Sequence[Group], higher_is_better: bool, is_ordered: bool = False, pairs: int | None = None
+    groups: Sequence[Group], higher_is_better: bool, pairs: int | None = None, is_ordered: bool = False
 ) -> Comparison:
     """The best against each of the others. `is_ordered`: the first of the groups is known to be the best.
 
     The intervals hold together at 95 % for all pairs (Bonferroni's), since any of the groups could have been the best;
-    or for so many `pairs`, where the groups themselves were chosen from more.
+    or for so many `pairs`, where more is compared, or the groups were chosen from more.
     """
     sign = 1 if higher_is_better else -1
     effect = dict(zip([group.label for group in groups], sign * effects(groups), strict=True))

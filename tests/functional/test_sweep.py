@@ -48,7 +48,7 @@ def test_compare_agrees_with_the_ledger(finished: tuple[Home, str]) -> None:
     assert {row["trial"]: row["run_id"] for row in table} == {t.number: t.run_id for t in rows.trials}
     assert {row["activation"] for row in table} == {"relu", "tanh"}
     assert "relu" in run(command).stdout
-    assert run([*command, "--format", "csv"]).stdout.startswith("trial,repeat,state,reason,activation,val_accuracy")
+    assert run([*command, "--format", "csv"]).stdout.startswith("trial,point,role,repeat,state,reason,activation,")
 
 
 def test_preview_stores_nothing(home: Home) -> None:
