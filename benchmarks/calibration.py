@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:
     subprocess.run(command, check=True)
     truth = read_truth(Path("sweeps") / NAME)
     resamples = int(own.get("resamples", 200))
-    table = new_table("seeds", "one interval", "all 28 at once", "by bootstrap", "wrong winners", "winners named")
+    table = new_table("seeds", "one interval", "first against all", "by bootstrap", "wrong winners", "winners named")
     for seeds in (1, 2, 3, 5, 10):
         table.add_row(str(seeds), *measure(truth, seeds, resamples))
     console = Console(width=120, highlight=False)

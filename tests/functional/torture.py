@@ -32,7 +32,7 @@ import typer
 from hydra import compose, initialize_config_dir
 from rich.console import Console
 
-from src import plots, processes, tracking
+from src import figures, plots, processes, tracking
 from src.config import CONF, report_errors, resolve, validate
 from src.estimate import show_seconds
 from src.folder import list_sweeps, open_sweep
@@ -64,6 +64,7 @@ OVERRIDES = [
 VICTIMS = ("everything", "the coordinator", "one process")
 MODULES = ["keras_tuner", "src.sweep", "src.artifacts", "src.training", "git", "opentelemetry.sdk.metrics"]
 MODULES += ["mlflow.keras", "mlflow.pyfunc.model", "mlflow.models.display_utils", "mlflow.store.db.utils"]
+MODULES += ["src.page", "scipy.special"]
 MODULES += ["mlflow.store.tracking.sqlalchemy_store", "sqlalchemy.dialects.sqlite"]
 TIMEOUT = 120  # seconds, after which a sweep counts as hanging
 
@@ -148,6 +149,8 @@ def import_everything() -> None:
     plots.save = write_no_picture
     for name in ("curves", "samples", "first_predictions", "confusion", "mistakes"):
         setattr(plots, name, no_figure(name))
+    for name in ("ahead", "curves_by", "effects", "parallel", "trade_off", "progress"):
+        setattr(figures, name, no_figure(name))
     gc.freeze()
     resource_tracker.ensure_running()
     processes.SPAWN = FORK  # type: ignore[assignment]
