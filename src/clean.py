@@ -21,10 +21,10 @@ from src.folder import Sweep, contents, find, hold, last_config, last_written, r
 from src.ledger import DamagedError, Ledger, inside, read_rows
 from src.messages import Dropped
 from src.plan import Plan, is_complete, unfinished
+from src.removal import Traces, delete_traces, find_traces
 from src.rows import Rows, Trial
 from src.schema import Config
 from src.standing import final
-from src.tracking import Traces, delete_traces, find_traces
 from src.writing import command, number_of
 
 

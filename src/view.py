@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from src import artifacts, page, plots
 from src.analysis import trial_table
 from src.config import flatten
@@ -23,6 +21,7 @@ from src.schema import Config, Mlflow
 from src.space import title
 from src.standing import evaluation_of, final, own_score, ranking
 from src.store import charts
+from src.uploads import delete_artifact, drop_files, log_model
 from src.values import Evaluation
 
 NOTE = "mlflow.note.content"
@@ -221,7 +220,7 @@ class View:
                     self.dump(run, rows, trial, read_arrays(self.sweep.path, trial.weights), folder)
             self.client.log_artifacts(run, str(folder))
         if not kept:
-            self.drop(run)
+            drop_files(self.client, run)
 
     def dump(self, run: str, rows: Rows, trial: Trial, weights: Arrays, folder: Path) -> None:
         """The weights of the best epoch in every form asked for."""
@@ -229,43 +228,7 @@ class View:
         artifacts.write(folder, model, weights, self.options)
         if self.options.model:
             assert trial.weights
-            self.log_model(run, model, trial.weights.sha256)
-
-    def log_model(self, run: str, model: Any, sha256: str) -> None:
-        """The model, once: one of other weights is replaced, one that is there is left."""
-        import mlflow
-        from mlflow.models import ModelSignature
-        from mlflow.types import Schema, TensorSpec
-
-        if self.client.get_run(run).data.tags.get("model.weights") == sha256:
-            return
-        self.delete_models(run)
-        images = TensorSpec(self.data.train.x.dtype, (-1, *self.data.shape), "images")
-        outputs = TensorSpec(np.dtype("float32"), (-1, self.data.num_classes))
-        mlflow.models.Model.log(
-            artifact_path=None,
-            flavor=mlflow.keras,
-            name="model",
-            run_id=run,
-            model=model,
-            signature=ModelSignature(Schema([TensorSpec(images.type, images.shape)]), Schema([outputs])),
-            pip_requirements=[f"{name}=={version(name)}" for name in ("tensorflow", "keras", "numpy")],
-        )
-        self.client.set_tag(run, "model.weights", sha256)
-
-    def delete_models(self, run: str) -> None:
-        """The models of a run."""
-        outputs = self.client.get_run(run).outputs
-        for output in outputs.model_outputs if outputs else []:
-            with suppress(Exception):  # deleted before
-                delete_model(self.client, output.model_id)
-
-    def drop(self, run: str) -> None:
-        """Remove a run's model, checkpoint and dumps: it is not among the best any more."""
-        self.delete_models(run)
-        for path in ("weights.npz", "weights.txt", "checkpoint"):
-            delete_artifact(self.client, run, path)
-        self.client.set_tag(run, "model.weights", "")
+            log_model(self.client, run, model, trial.weights.sha256, self.data)
 
     # ----------------------------------------------------------------------------- showing the sweep
 
@@ -330,7 +293,8 @@ class View:
         if best and best.weights and self.options.model:
             with suppress(DamagedError):
                 weights = read_arrays(self.sweep.path, best.weights)
-                self.log_model(self.parent, artifacts.build_model(rows, best, self.data, weights), best.weights.sha256)
+                model = artifacts.build_model(rows, best, self.data, weights)
+                log_model(self.client, self.parent, model, best.weights.sha256, self.data)
         self.write_notes(rows)
         self.client.set_tag(self.parent, "state", "complete" if is_done else "interrupted")
         for key, value in flatten(rows.invocations[-1].amounts).items():
@@ -402,27 +366,3 @@ def dataset_inputs(data: Dataset) -> list[Any]:
         entity = MlflowDataset(f"{data.label} {context}", data.digest[:32], "local", "{}", profile=profile)
         inputs.append(DatasetInput(entity, [InputTag("mlflow.data.context", context)]))
     return inputs
-
-
-def delete_model(client: Any, model: str) -> None:
-    """A model and its files (MLflow alone would only hide it)."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    location = client.get_logged_model(model).artifact_location
-    client.delete_logged_model(model)
-    get_artifact_repository(location).delete_artifacts()
-
-
-def delete_artifact(client: Any, run: str, path: str) -> None:
-    """Remove one artifact of a run, if it is there."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    if any(item.path == path for item in client.list_artifacts(run)):
-        get_artifact_repository(client.get_run(run).info.artifact_uri).delete_artifacts(path)
-
-
-def version(package: str) -> str:
-    """Of an installed package."""
-    from importlib import metadata
-
-    return metadata.version(package)
