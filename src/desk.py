@@ -20,6 +20,7 @@ from src.messages import (
     Event,
     Failed,
     Finished,
+    Paused,
     ProbeWork,
     Stopped,
     TrainWork,
@@ -163,7 +164,9 @@ class Desk:
                 checkpoint = write_arrays(self.folder, f"{name}-{number}.npz", progress.state())
                 saved = time.monotonic()
             yield EpochEnded(work.trial, progress.epoch, checkpoint)
-            if last:
+            if last and work.pauses and not progress.stop:
+                yield Paused(work.trial)
+            elif last:
                 weights = write_arrays(self.folder, f"{name}-{number}-best.npz", progress.best_weights())
                 validation = None
                 if not work.refit:

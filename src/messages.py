@@ -41,6 +41,7 @@ class TrainWork:
     checkpoint: File | None
     epochs: tuple[Epoch, ...]  # those that the checkpoint has seen
     refit: bool = False  # train on the validation images too
+    pauses: bool = False  # at `until`, where it may go on later
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,21 @@ class Stopped:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """A trial has reached a rung, and waits to be promoted."""
+
+    trial: int
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A trial that waited at a rung goes no further, as long as its pruner decides."""
+
+    trial: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Failed:
     """Work ended in an error: a `crash` may be tried again, `nan` never, a `damaged` file starts anew, `disk` ends all."""
 
@@ -137,4 +153,18 @@ class Dropped:
     trial: int
 
 
-Event = Checked | Probe | Started | EpochEnded | Finished | Stopped | Failed | Evaluation | Tracked | Viewed | Dropped
+Event = (
+    Checked
+    | Probe
+    | Started
+    | EpochEnded
+    | Finished
+    | Paused
+    | Pruned
+    | Stopped
+    | Failed
+    | Evaluation
+    | Tracked
+    | Viewed
+    | Dropped
+)

@@ -13,7 +13,8 @@ from typing import Any
 from src.config import IDENTITY, UserError, fill_in, fingerprint, flatten, validate_trial
 from src.constraints import holds
 from src.constraints import parse as parse_constraint
-from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, TrainWork, Work
+from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, Pruned, TrainWork, Work
+from src.pruners import Limits, limits
 from src.rows import Point, Rows, Trial
 from src.schema import Config
 from src.space import GRID_LIMIT, Choice, Dimension, Space, configure, options, parse, parse_start, size
@@ -226,6 +227,7 @@ class Scope:
     seeds: dict[str, int]  # by role
     has_time: bool
     is_reached: bool  # the target
+    limits: Limits  # of the pruner
 
 
 def scope_of(plan: Plan, rows: Rows) -> Scope:
@@ -239,7 +241,20 @@ def scope_of(plan: Plan, rows: Rows) -> Scope:
     is_reached = search.target is not None and any(
         reaches(trial, search.target, rows.objective) for trial in rows.trials
     )
-    return Scope(target(plan, rows), last, {**seeds, "refit": int(search.refit)}, has_time, is_reached)
+    scope = Scope(target(plan, rows), last, {**seeds, "refit": int(search.refit)}, has_time, is_reached, {})
+    return replace(scope, limits=limits_of(plan, rows, scope))
+
+
+def limits_of(plan: Plan, rows: Rows, scope: Scope) -> Limits:
+    """How far the pruner lets trials train; of those that are asked for."""
+    if plan.config.search.pruner == "none":
+        return {}
+    trials = [trial for trial in rows.trials if trial.role == "search" and is_asked_for(trial, scope)]
+
+    def has_ended(trial: Trial) -> bool:
+        return trial.state == "finished" or (trial.state == "failed" and not is_tried_again(plan, rows, trial))
+
+    return limits(plan.config.search, trials, scope.until, has_ended)
 
 
 def reaches(trial: Trial, target: float, objective: str) -> bool:
@@ -261,13 +276,20 @@ def wants_training(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> bool:
     if trial.role == "refit" and not is_of_winner(plan, rows, trial, scope):
         return False
     if trial.state == "failed":
-        last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
-        if last.kind == "damaged":
-            return rows.crashes["train", trial.number] <= DAMAGES
-        return last.kind == "crash" and trial.crashes <= plan.config.search.retries
-    if trial.state == "finished" and (trial.reason or len(trial.epochs) >= epochs_of(rows, trial, scope)):
+        return is_tried_again(plan, rows, trial)
+    if trial.state == "finished" and trial.reason:  # stopped early
         return False
-    return trial.state not in ("waiting", "finished") or is_within_budget(trial, scope)
+    if trial.state in ("finished", "paused", "pruned") and len(trial.epochs) >= epochs_of(rows, trial, scope):
+        return False
+    return trial.state in ("interrupted", "running") or is_within_budget(trial, scope)
+
+
+def is_tried_again(plan: Plan, rows: Rows, trial: Trial) -> bool:
+    """Whether a trial that failed has attempts left."""
+    last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
+    if last.kind == "damaged":
+        return rows.crashes["train", trial.number] <= DAMAGES
+    return last.kind == "crash" and trial.crashes <= plan.config.search.retries
 
 
 def is_of_winner(plan: Plan, rows: Rows, refit: Trial, scope: Scope) -> bool:
@@ -279,16 +301,19 @@ def is_of_winner(plan: Plan, rows: Rows, refit: Trial, scope: Scope) -> bool:
 
 def is_within_budget(trial: Trial, scope: Scope) -> bool:
     """Whether a trial may be begun, or be given more epochs."""
-    is_asked_for = trial.repeat < scope.seeds[trial.role] and (
-        trial.role != "search" or trial.point <= scope.last_point
-    )
-    return is_asked_for and scope.has_time and not (scope.is_reached and trial.role == "search")
+    return is_asked_for(trial, scope) and scope.has_time and not (scope.is_reached and trial.role == "search")
+
+
+def is_asked_for(trial: Trial, scope: Scope) -> bool:
+    """Whether the amounts reach to a trial."""
+    is_near = trial.role != "search" or trial.point <= scope.last_point
+    return is_near and trial.repeat < scope.seeds[trial.role]
 
 
 def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
-    """How many epochs a trial is to have: all; a refit as many as were best, on average, with validation."""
+    """How many epochs a trial is to have: as many as its pruner allows; a refit as many as were best, on average."""
     if trial.role != "refit":
-        return scope.until
+        return scope.limits[trial.number].epochs if trial.number in scope.limits else scope.until
     found = (s for role in ("confirm", "search") for s in standings(rows, role) if s.point.number == trial.point)
     own = next(found, None)  # there is none while its trials are given more epochs
     return max(round(fmean(other.best_epoch for other in own.trials)), len(trial.epochs)) if own else scope.until
@@ -298,16 +323,18 @@ def train_work(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> TrainWork:
     """A trial as work, from its checkpoint if it has one."""
     configuration = complete(plan, rows, rows.point(trial.point))
     seen = tuple(trial.epochs[: trial.checkpoint_epoch])
+    until = epochs_of(rows, trial, scope)
     return TrainWork(
         trial.number,
         trial.attempts + 1,
         configuration,
         trial.seed,
         plan.config.search.objective,
-        epochs_of(rows, trial, scope),
+        until,
         trial.checkpoint,
         seen,
         trial.role == "refit",
+        trial.role == "search" and until < scope.until,
     )
 
 
@@ -319,6 +346,13 @@ def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | TrainWork | None:
     if best.weights is None:
         return train_work(plan, rows, best, scope_of(plan, rows))
     return EvaluateWork(best.number, best.best_epoch, complete(plan, rows, rows.point(best.point)), best.weights)
+
+
+def newly_pruned(plan: Plan, rows: Rows) -> list[Pruned]:
+    """Trials that wait at a rung and go no further, with the reason."""
+    found = scope_of(plan, rows).limits
+    pruned = [t.number for t in rows.trials if t.state == "paused" and t.number in found and found[t.number].reason]
+    return [Pruned(number, found[number].reason) for number in pruned]
 
 
 # --------------------------------------------------------------------------------------- reading rows

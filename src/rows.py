@@ -15,6 +15,8 @@ from src.messages import (
     Event,
     Failed,
     Finished,
+    Paused,
+    Pruned,
     Started,
     Stopped,
     Tracked,
@@ -49,7 +51,7 @@ class Trial:
     role: str  # search; confirm: the best points once more, on fresh seeds; refit: on all images but test
     repeat: int  # which of the role's seeds, from 0
     seed: int
-    state: Literal["waiting", "running", "interrupted", "finished", "failed"] = "waiting"
+    state: Literal["waiting", "running", "interrupted", "paused", "pruned", "finished", "failed"] = "waiting"
     reason: str = ""
     attempts: int = 0
     crashes: int = 0  # since the last request to retry
@@ -192,6 +194,18 @@ class Rows:
         trial = self.trial(event.trial)
         trial.state, trial.reason = "finished", event.reason
         trial.weights, trial.validation = event.weights, event.validation
+        return [trial]
+
+    @changed.register
+    def _(self, event: Paused, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.state = "paused"
+        return [trial]
+
+    @changed.register
+    def _(self, event: Pruned, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        trial.state, trial.reason = "pruned", event.reason
         return [trial]
 
     @changed.register

@@ -8,7 +8,7 @@ from typing import Any
 from src.config import UserError
 from src.ledger import Ledger
 from src.messages import Event, Failed, Started, Stopped, TrainWork
-from src.plan import Plan, new_points, new_trials, next_work
+from src.plan import Plan, new_points, new_trials, newly_pruned, next_work
 from src.rows import Row
 from src.workers import Pool
 
@@ -80,6 +80,8 @@ def fill(plan: Plan, ledger: Ledger, pool: Pool) -> None:
 
 def propose(plan: Plan, ledger: Ledger) -> None:
     """Write down the points and trials that the plan adds to the rows."""
+    for event in newly_pruned(plan, ledger.rows):
+        ledger.save(event)
     rows: list[Row] = [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]
     for row in rows:
         ledger.save(row)

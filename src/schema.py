@@ -339,6 +339,10 @@ class Search(Strict):
     confirm: NonNegativeInt = 0
     confirm_repeats: PositiveInt = 5
     refit: bool = False
+    pruner: Literal["none", "top_k", "halving", "hyperband", "asha", "median"] = "none"
+    rung: PositiveInt = 1
+    keep: PositiveInt = 4
+    factor: Annotated[int, Field(ge=2)] = 3
     target: float | None = None
     constraints: list[str] = Field(default_factory=list)
     start: list[dict[str, Any]] = Field(default_factory=list)
@@ -412,6 +416,16 @@ class Config(Trial):
     checkpoints: Checkpoints
     resume: Resume
     _written: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def pruners_need_single_seeds(self) -> "Config":
+        """Which of a point's seeds should a rung go by?"""
+        if self.search.pruner != "none" and self.search.repeats > 1:
+            raise ValueError(
+                f"search.pruner={self.search.pruner} goes by one seed a point: leave search.repeats at 1, and confirm "
+                "the best on more seeds with search.confirm"
+            )
+        return self
 
     @model_validator(mode="after")
     def refit_needs_no_validation(self) -> "Config":

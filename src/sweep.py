@@ -35,7 +35,7 @@ from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
 from src.writing import again, command, number_of
 
-AMOUNTS = (
+AMOUNTS = [
     "max_trials",
     "max_seconds",
     "target",
@@ -44,7 +44,11 @@ AMOUNTS = (
     "confirm_repeats",
     "refit",
     "retries",
-)  # of the search
+    "pruner",
+    "rung",
+    "keep",
+    "factor",
+]  # of the search
 
 
 def main(config: Config) -> int:

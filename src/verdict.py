@@ -77,6 +77,7 @@ def judge_first(folder: Path, rows: Rows) -> list[str]:
         which = f"{equal} of the {others} others" if others > 1 else "the other"
         return [f"{upper(first)} cannot be told apart from {which} ({basis}): {more}."]
     which = "all others" if others > 1 else "the other"
+    which += " trained to the end" if any(trial.state == "pruned" for trial in rows.trials) else ""
     ahead = f"{upper(first)} is ahead of {which} beyond {chance_of(comparison)}"
     return [f"{ahead} ({basis}, {ranged(comparison.ahead, rows.objective)}){f': {more}' if seeds == {1} else ''}."]
 

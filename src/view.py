@@ -30,6 +30,8 @@ ACTIVE = {
     "running": "RUNNING",
     "waiting": "SCHEDULED",
     "interrupted": "KILLED",
+    "paused": "KILLED",
+    "pruned": "KILLED",
     "finished": "FINISHED",
     "failed": "FAILED",
 }

@@ -1,0 +1,160 @@
+"""Pruners, played through by a plan on rows: who trains how far, and that nothing is trained twice."""
+
+from typing import Any
+
+import pytest
+
+from src.messages import EpochEnded, EvaluateWork, Failed, Finished, Paused, Started, TrainWork
+from src.plan import Plan, new_trials, newly_pruned, next_work
+from src.pruners import rungs
+from src.rows import Rows
+from tests.unit.examples import config, epoch, file
+from tests.unit.test_plan import probed_rows
+
+SPACE: dict[str, Any] = {"architecture": {"dense_units": {"choice": list(range(1, 13))}}}  # 12 points
+QUALITY = [6, 11, 3, 9, 1, 8, 4, 10, 2, 7, 5, 12]
+
+
+def plan_of(pruner: str, *overrides: str) -> Plan:
+    """Twelve points, nine epochs."""
+    return Plan.of(config(f"search.pruner={pruner}", "training.epochs=9", "search.retries=0", *overrides, space=SPACE))
+
+
+def accuracy(point: int, number: int) -> float:
+    """The better from the first epoch on, the higher a point's quality."""
+    return 0.5 + 0.01 * QUALITY[point - 1] + 0.001 * number
+
+
+def play(plan: Plan, rows: Rows, last_first: bool = False) -> list[TrainWork]:
+    """Two workers until nothing is left; the work they had, in order."""
+    busy: list[Any] = []
+    done: list[TrainWork] = []
+    while True:
+        for event in newly_pruned(plan, rows):
+            rows.apply(event, 0)
+        for trial in new_trials(plan, rows):
+            rows.apply(trial, 0)
+        while len(busy) < 2 and isinstance(work := next_work(plan, rows, busy), TrainWork):
+            rows.apply(Started(work.trial, work.attempt), 0)
+            busy.append(work)
+            done.append(work)
+        if not busy:
+            return done
+        train(rows, busy.pop(-1 if last_first else 0))
+
+
+def train(rows: Rows, work: TrainWork) -> None:
+    """As a worker does."""
+    for number in range(len(work.epochs) + 1, work.until + 1):
+        saved = file(f"{work.trial}-{number}") if number == work.until else None
+        rows.apply(EpochEnded(work.trial, epoch(number, accuracy(rows.trial(work.trial).point, number)), saved), 0)
+    rows.apply(Paused(work.trial) if work.pauses else Finished(work.trial, file("w"), ""), 0)
+
+
+def lengths(rows: Rows) -> list[int]:
+    """Epochs of each trial."""
+    return [len(trial.epochs) for trial in rows.trials]
+
+
+CASES = {
+    "none": [9] * 12,
+    "top_k": [9 if quality > 8 else 1 for quality in QUALITY],
+    "halving": [9 if quality == 12 else 3 if quality > 8 else 1 for quality in QUALITY],
+    "asha": None,
+    "hyperband": None,
+    "median": None,
+}
+
+
+@pytest.mark.parametrize("pruner", CASES)
+@pytest.mark.parametrize("last_first", [False, True])
+def test_the_best_is_trained_to_the_end(pruner: str, last_first: bool) -> None:
+    """Whatever the pruner, and whoever ends first: the best point ends finished, the others with a reason, for fewer epochs."""
+    plan = plan_of(pruner)
+    rows = probed_rows(plan)
+    play(plan, rows, last_first)
+    assert rows.trials[-1].state == "finished" and lengths(rows)[-1] == 9
+    assert {trial.state for trial in rows.trials} <= {"finished", "pruned"}
+    assert all(trial.reason for trial in rows.trials if trial.state == "pruned")
+    assert CASES[pruner] in (None, lengths(rows))
+    assert pruner == "none" or sum(lengths(rows)) < 9 * 12
+    assert isinstance(next_work(plan, rows, ()), EvaluateWork)
+
+
+@pytest.mark.parametrize("pruner", ["top_k", "halving", "hyperband"])
+def test_rungs_do_not_depend_on_who_ends_first(pruner: str) -> None:
+    """Pruners that wait for all at a rung train the same trials as far, in whatever order the workers end."""
+    one, other = (probed_rows(plan_of(pruner)) for _ in range(2))
+    play(plan_of(pruner), one)
+    play(plan_of(pruner), other, last_first=True)
+    assert [(t.state, t.reason, len(t.epochs)) for t in one.trials] == [
+        (t.state, t.reason, len(t.epochs)) for t in other.trials
+    ]
+
+
+@pytest.mark.parametrize("pruner", [name for name in CASES if name != "none"])
+def test_without_the_pruner_all_go_on(pruner: str) -> None:
+    """Afterwards search.pruner=none trains what was pruned to the end, from where it was, no epoch twice."""
+    rows = probed_rows(plan_of(pruner))
+    first = play(plan_of(pruner), rows)
+    more = play(plan_of("none"), rows)
+    assert lengths(rows) == [9] * 12 and {trial.state for trial in rows.trials} == {"finished"}
+    assert sum(work.until - len(work.epochs) for work in first + more) == 9 * 12
+
+
+def test_a_reason_says_where_a_trial_stood() -> None:
+    """A pruned trial says its place, of how many, after how long."""
+    rows = probed_rows(plan_of("halving"))
+    play(plan_of("halving"), rows)
+    assert rows.trials[4].reason == "place 12 of 12 after 1 epoch"
+    assert rows.trials[3].reason == "place 4 of 4 after 3 epochs"
+
+
+def test_a_rung_does_not_wait_for_the_failed() -> None:
+    """A trial that has failed for good is left behind."""
+    plan = plan_of("top_k", "search.keep=2")
+    rows = probed_rows(plan)
+    work = next_work(plan, rows, ())
+    assert isinstance(work, TrainWork) and work.trial == 1
+    rows.apply(Started(1, 1), 0)
+    rows.apply(Failed(work, "nan", "the loss is nan"), 0)
+    play(plan, rows)
+    assert lengths(rows) == [0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9]
+
+
+def test_median_looks_at_the_earlier() -> None:
+    """The first four train to the end; later ones stop at once if they are worse than the median of those before them."""
+    rows = probed_rows(plan_of("median"))
+    play(plan_of("median"), rows)
+    assert lengths(rows) == [9, 9, 9, 9, 1, 9, 1, 9, 1, 2, 1, 9]  # after two epochs only the better ones are left
+    assert rows.trials[4].reason == "worse than the median of 4 after 1 epoch"
+
+
+def test_more_points_join_at_the_first_rung() -> None:
+    """With a higher max_trials the new trials begin at the first rung, and those promoted before stay."""
+    rows = probed_rows(plan_of("top_k", "search.max_trials=6", "search.keep=2"))
+    play(plan_of("top_k", "search.max_trials=6", "search.keep=2"), rows)
+    assert lengths(rows) == [1, 9, 1, 9, 1, 1]
+    more = plan_of("top_k", "search.max_trials=12", "search.keep=2")
+    play(more, checked_more(more, rows))
+    assert lengths(rows) == [1, 9, 1, 9, 1, 1] + [1] * 5 + [9]
+
+
+def checked_more(plan: Plan, rows: Rows) -> Rows:
+    """The rows with the points that a larger budget proposes, all feasible."""
+    from tests.unit.examples import check, propose
+
+    propose(plan, rows)
+    for point in rows.points:
+        if point.state == "unchecked":
+            check(rows, point.number)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("first", "factor", "until", "steps"),
+    [(1, 3, 9, [1, 3, 9]), (1, 3, 10, [1, 3, 9, 10]), (2, 2, 5, [2, 4, 5]), (9, 3, 9, [9]), (20, 3, 9, [9])],
+)
+def test_rungs(first: int, factor: int, until: int, steps: list[int]) -> None:
+    """Rungs grow by the factor and end at the last epoch."""
+    assert rungs(first, factor, until) == steps
