@@ -147,6 +147,7 @@ def test_mlflow_has_the_sweep(finished: tuple[Home, str]) -> None:
     (parent,) = [run for run in runs if "trial" not in run.data.tags]
     assert len(runs) == 3 and parent.info.status == "FINISHED"
     assert {item.path for item in client.list_artifacts(parent.info.run_id)} == {
+        "report",
         "config.yaml",
         "results.json",
         "samples.png",
