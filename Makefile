@@ -15,6 +15,9 @@ ui: $(VENV)/installed  ## browse the runs in MLflow, at http://127.0.0.1:5000
 test: $(VENV)/installed  ## install, then run all tests
 	$(PY) -m pytest
 
+test-browser: $(VENV)/installed  ## look at MLflow's pages in Chromium (Debian's package chromium)
+	$(PY) -m pytest tests/browser
+
 torture: $(VENV)/installed  ## kill sweeps 1,000 times, at every step and at random, and compare (an hour and more)
 	$(PY) -m tests.functional.torture
 
@@ -34,4 +37,4 @@ $(VENV)/installed: requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	touch $@
 
-.PHONY: help sweep ui test torture check lock
+.PHONY: help sweep ui test test-browser torture check lock
