@@ -17,6 +17,7 @@ from src.analysis import by_key, left_out, point_table, trial_table
 from src.config import UserError
 from src.contrasts import compare
 from src.data import Dataset
+from src.estimate import show_seconds
 from src.folder import Sweep, last_command
 from src.importance import importance
 from src.ledger import DamagedError, read_arrays, write_durably
@@ -220,7 +221,7 @@ def facts(sweep: Sweep, rows: Rows) -> list[str]:
         when,
         f"{strategy} search on {data['name']} (digest {data['digest'][:8]})",
         f"{len(done)} of {len(rows.trials)} trials finished",
-        f"{seconds / 60:.0f} minutes of training",
+        f"{show_seconds(seconds)} of training",
     ]
 
 

@@ -12,15 +12,16 @@ def database(mlruns: Path) -> Path:
     return mlruns.resolve() / "mlflow.db"
 
 
-def charts(experiment: int | str, parent: str) -> str:
+def charts(experiment: int | str, parent: str, objective: str) -> str:
     """The address, within MLflow's pages, of a sweep's trials as charts.
 
     The best come first (sorted by time, MLflow would fold them under their parent).
     """
     search = quote(f"tags.`mlflow.parentRunId` = '{parent}'")
-    order = quote("metrics.`best/val_accuracy`", safe="")
+    order = quote(f"metrics.`best/{objective}`", safe="")
+    ascending = str(objective == "val_loss").lower()
     page = f"#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART"
-    return f"{page}&orderByKey={order}&orderByAsc=false&searchFilter={search}"
+    return f"{page}&orderByKey={order}&orderByAsc={ascending}&searchFilter={search}"
 
 
 def relocate(mlruns: Path) -> bool:

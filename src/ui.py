@@ -9,6 +9,8 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -38,20 +40,26 @@ def main(
             f"{mlruns}/mlflow.db cannot be read ({error}): move it away and build it anew: python -m src.sync SWEEP"
         ) from error
     console = Console(highlight=False, soft_wrap=True)
-    for name, link in found:
-        console.print(f"{name}\n  {link}", markup=False)
-    console.print("[dim]Ctrl-C ends the server.[/dim]")
-    serve(mlruns, port)
+    console.print("[dim]starting MLflow …[/dim]")
+
+    def tell() -> None:
+        for name, link in found:
+            console.print(f"{name}\n  {link}", markup=False)
+        console.print("[dim]Ctrl-C ends the server.[/dim]")
+
+    serve(mlruns, port, tell)
 
 
 def links(mlruns: Path, port: int) -> list[tuple[str, str]]:
     """Each sweep's name and the page that shows its trials as charts, the newest first."""
-    query = """SELECT t.value, r.experiment_id, r.run_uuid FROM runs r JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'sweep'
+    query = """SELECT t.value, r.experiment_id, r.run_uuid, coalesce(o.value, 'val_accuracy') FROM runs r
+        JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'sweep'
+        LEFT JOIN tags o ON o.run_uuid = r.run_uuid AND o.key = 'objective'
         WHERE r.lifecycle_stage = 'active'
         AND NOT EXISTS (SELECT 1 FROM tags p WHERE p.run_uuid = r.run_uuid AND p.key = 'trial') ORDER BY r.start_time DESC"""
     with sqlite3.connect(f"{database(mlruns).as_uri()}?mode=ro", uri=True) as connection:
         found = connection.execute(query).fetchall()
-    return [(name, f"http://127.0.0.1:{port}/{charts(experiment, run)}") for name, experiment, run in found]
+    return [(name, f"http://127.0.0.1:{port}/{charts(*address)}") for name, *address in found]
 
 
 def refuse_taken(port: int) -> None:
@@ -64,8 +72,11 @@ def refuse_taken(port: int) -> None:
             raise UserError(f"port {port} cannot be used ({error.strerror}): try --port {port + 1}.") from error
 
 
-def serve(mlruns: Path, port: int) -> None:
-    """Run MLflow's server, reachable from this machine alone, until Ctrl-C; what it prints goes to mlruns/ui.log."""
+def serve(mlruns: Path, port: int, tell: Callable[[], None]) -> None:
+    """Run MLflow's server, reachable from this machine alone, until Ctrl-C; `tell` once it answers.
+
+    What it prints goes to mlruns/ui.log.
+    """
     address = f"127.0.0.1:{port}"
     artifacts = (mlruns.resolve() / "artifacts").as_uri()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database(mlruns)}"]
@@ -76,6 +87,10 @@ def serve(mlruns: Path, port: int) -> None:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        while server.poll() is None and not answers(port):
+            time.sleep(0.2)
+        if server.poll() is None:
+            tell()
         if code := server.wait():
             raise UserError(f"MLflow's server ended with code {code}; {mlruns}/ui.log says why.")
     except KeyboardInterrupt:
@@ -83,6 +98,12 @@ def serve(mlruns: Path, port: int) -> None:
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)  # it only reads; its own way down takes seconds and screens
+
+
+def answers(port: int) -> bool:
+    """Whether something listens."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

@@ -121,6 +121,7 @@ class View:
             page = found.token or ""
         if not self.parent:
             tags = {"sweep": self.sweep.name, "sweep.id": identifier, "mlflow.source.name": "python -m src.sweep"}
+            tags["objective"] = rows.objective
             began = int(rows.invocations[0].started * 1000)
             run = self.client.create_run(self.experiment, start_time=began, tags=tags, run_name=self.sweep.name)
             self.parent = run.info.run_id
@@ -156,7 +157,8 @@ class View:
         point = rows.point(trial.point)
         identity = {**point.configuration, "data": self.sweep.frozen["data"], "seed": trial.seed}
         identity["search"] = {k: v for k, v in self.sweep.frozen["search"].items() if k != "space"}
-        params = [Param(key, str(value)) for key, value in flatten(identity).items()]
+        values = {**point.values, **flatten(identity)}  # a group's choice by its name too
+        params = [Param(key, str(value)) for key, value in values.items()]
         self.client.log_inputs(run, datasets=dataset_inputs(self.data))
         self.client.log_batch(run, params=[*params, Param("parameters", str(point.parameters))])
         self.described.add(run)
@@ -306,16 +308,19 @@ class View:
     def write_notes(self, rows: Rows) -> None:
         """What MLflow shows above a run and an experiment: the answer, and where to look."""
         said = page.answer(self.sweep, rows)
-        links = f"[Trials as charts]({charts(self.experiment, self.parent)}) · the page: Artifacts → report/report.html"
+        link = charts(self.experiment, self.parent, rows.objective)
+        links = f"[Trials as charts]({link}) · report: Artifacts → report/report.html"
         again = "\n".join(f"    {command}" for command in page.commands(self.sweep))
         self.client.set_tag(self.parent, "winner", said[0])
-        self.client.set_tag(self.parent, NOTE, "\n\n".join([*said, links, again]))
-        lines = [
-            f"- [{run.data.tags['sweep']}]({charts(self.experiment, run.info.run_id)}): {run.data.tags['winner']}"
-            for run in self.client.search_runs([self.experiment], "tags.winner LIKE '%'", max_results=LISTED)
-        ]
-        heading = f"Sweeps on {self.data.label}, the latest first; each is a run with its trials below it."
-        self.client.set_experiment_tag(self.experiment, NOTE, "\n".join([heading, "", *lines]))
+        self.client.set_tag(self.parent, NOTE, "\n\n".join([links, *said, again]))
+        runs = self.client.search_runs([self.experiment], "tags.winner LIKE '%'", max_results=LISTED)
+        lines = [self.describe_sweep(run.info.run_id, run.data.tags) for run in runs]
+        self.client.set_experiment_tag(self.experiment, NOTE, "\n".join(lines))
+
+    def describe_sweep(self, run: str, tags: dict[str, str]) -> str:
+        """A sweep's line in the experiment's note."""
+        link = charts(self.experiment, run, tags.get("objective", "val_accuracy"))
+        return f"- [{tags['sweep']}]({link}): {tags['winner']}"
 
 
 # ------------------------------------------------------------------------------------------ pieces
@@ -346,8 +351,8 @@ def sweep_id(sweep: Sweep, rows: Rows) -> str:
 def seed_of(trial: Trial) -> str:
     """Which of several seeds a run's is, in its name; nothing for the first of the search."""
     if trial.role == "search":
-        return f" · seed {trial.repeat + 1}" if trial.repeat else ""
-    return " · refit" if trial.role == "refit" else f" · {trial.role} {trial.repeat + 1}"
+        return f" · s{trial.repeat + 1}" if trial.repeat else ""
+    return " · refit" if trial.role == "refit" else f" · confirm {trial.repeat + 1}"
 
 
 def epoch_metrics(values: dict[str, float], ended: float, step: int) -> list[Any]:
