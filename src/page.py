@@ -25,7 +25,7 @@ from src.rows import Rows
 from src.space import title
 from src.standing import evaluation_of, final, places, standings, winner
 from src.verdict import called, compare_to_first, judge, judge_search, wording
-from src.writing import last, render, show, spans
+from src.writing import last, render, show, show_metric, spans
 
 AHEAD = (
     "How far each point is behind the first: the mean over seeds, paired, and its 95% interval over seeds and images; "
@@ -58,7 +58,7 @@ class Section:
     @property
     def rows(self) -> list[list[dict[str, str]]]:
         """Cells: what is shown, and what is sorted by."""
-        return [[cell(row[key]) for key in self.keys] for row in self.table]
+        return [[cell(key, row[key]) for key in self.keys] for row in self.table]
 
 
 def write(sweep: Sweep, rows: Rows, data: Dataset | None) -> Path:
@@ -267,7 +267,11 @@ def is_text(value: Any) -> bool:
     return value is not None and not isinstance(value, int | float)
 
 
-def cell(value: Any) -> dict[str, str]:
+def cell(key: str, value: Any) -> dict[str, str]:
     """A cell of the page: what is shown, and what is sorted by."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else show(value)
+    if key.startswith("val_") and value is not None:
+        text = show_metric(value)
+    if key == "parameters":
+        text = f"{value:,}"
     return {"text": text, "value": "" if value is None else str(value)}

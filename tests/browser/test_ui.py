@@ -75,7 +75,7 @@ def test_grouping_by_a_key_of_the_space(page: Page, link: str) -> None:
     """Trials can be grouped by the name of a key of the space: a group and a bar for each of its values."""
     open_charts(page, link)
     page.get_by_role("button", name="Group by").click()
-    page.get_by_role("menuitemcheckbox", name="activation", exact=True).click()
+    page.get_by_role("menuitemcheckbox", name="activation", exact=True).first.click()  # the tag; then the param
     expect(page.get_by_text(re.compile(r"^Group: (relu|tanh)$"))).to_have_count(2)
     expect(cards(page, "best/val_accuracy").locator(".bars .point")).to_have_count(2)
 
