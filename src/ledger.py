@@ -150,10 +150,11 @@ class Ledger:
                 inside(self.folder, file).unlink(missing_ok=True)
 
     def sweep_out(self) -> None:
-        """Delete checkpoints that no row names: left by a worker that died before its row was written."""
+        """Delete checkpoints and models that no row names: left by a worker that died before its row was written."""
         named = {file.path for trial in self.rows.trials for file in files_of(trial)}
+        named |= {file.path for one in self.rows.evaluations for file in (one.predictions, one.model) if file}
         if self.folder:
-            for path in (self.folder / "checkpoints").glob("*"):
+            for path in (*self.folder.glob("checkpoints/*"), *self.folder.glob("models/*")):
                 if path.relative_to(self.folder).as_posix() not in named:
                     path.unlink()
 

@@ -23,7 +23,7 @@ from src.strategies import point_key, propose, stable_seed
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
 DAMAGES = 5  # failures of a trial after which damaged checkpoints are not made again
-CRASHES = 2  # of a probe or an evaluation, before it is left out
+CRASHES = 2  # of a probe, before it is left out
 
 
 @dataclass
@@ -341,11 +341,16 @@ def train_work(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> TrainWork:
 def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | TrainWork | None:
     """The final model's look at the test data, unless it has had it; one whose weights were dropped trains anew."""
     best = final(rows)
-    if best is None or evaluation_of(rows, best) or rows.crashes["evaluate", best.number] >= CRASHES:
+    if best is None or evaluation_of(rows, best) or is_given_up(plan, rows, best):
         return None
     if best.weights is None:
         return train_work(plan, rows, best, scope_of(plan, rows))
     return EvaluateWork(best.number, best.best_epoch, complete(plan, rows, rows.point(best.point)), best.weights)
+
+
+def is_given_up(plan: Plan, rows: Rows, trial: Trial) -> bool:
+    """Whether the look at the test data failed as often as a trial may."""
+    return rows.crashes["evaluate", trial.number] > plan.config.search.retries
 
 
 def newly_pruned(plan: Plan, rows: Rows) -> list[Pruned]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
 from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
-from src.plan import Plan, failed_for_good, is_within_budget, scope_of, target, unfinished
+from src.plan import Plan, failed_for_good, is_given_up, is_within_budget, scope_of, target, unfinished
 from src.rows import Rows
 from src.standing import evaluation_of, final, places, ranking
 from src.verdict import judge_search
@@ -143,6 +143,11 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
     numbers = {trial.number for trial in failed}
     if any(f.work == "train" and f.subject in numbers and f.kind != "nan" for f in rows.failures):  # a NaN comes again
         console.print("To run again only what failed, add search.retry_failed=true.")
+    best = final(rows)
+    if best and not evaluation_of(rows, best) and is_given_up(plan, rows, best):
+        reason = next(f.message for f in reversed(rows.failures) if (f.work, f.subject) == ("evaluate", best.number))
+        more = f"search.retries={rows.crashes['evaluate', best.number]} tries once more"
+        console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
     scope = scope_of(plan, rows)
     left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(trial, scope)]
     if left:

@@ -147,15 +147,21 @@ def test_a_damaged_checkpoint_is_given_up(ledger: Ledger, tmp_path: Path) -> Non
 
 
 def test_sweep_out(ledger: Ledger, tmp_path: Path) -> None:
-    """Only checkpoints that no row names are deleted, and nothing outside their folder."""
+    """Only checkpoints and models that no row names are deleted, and nothing outside their folders."""
     named, weights = checkpoint(tmp_path, "1-1"), checkpoint(tmp_path, "1-best")
     checkpoint(tmp_path, "1-2")
     (tmp_path / "checkpoints" / ".1-3.npz.123").write_text("half a file")
     (tmp_path / "notes.txt").write_text("mine")
     ledger.save(EpochEnded(1, epoch(1), named))
     ledger.save(Finished(1, weights, ""))
+    models = [
+        write_file(tmp_path, f"models/{name}", lambda path: path.write_text("it")) for name in ("a.keras", "b.npz")
+    ]
+    (tmp_path / "models" / ".c.keras.123").write_text("half a model")
+    ledger.save(Evaluation(1, 1, 0.1, 0.9, 12.5, models[1], models[0]))
     ledger.sweep_out()
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"1-1.npz", "1-best.npz"}
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {"a.keras", "b.npz"}
     assert (tmp_path / "notes.txt").exists()
 
 

@@ -356,6 +356,18 @@ def test_a_target_ends_the_search(objective: str, target: float) -> None:
     assert train_of(plan_of(f"search.objective={objective}", f"search.target={better}"), rows).trial == 3
 
 
+def test_an_evaluation_that_crashes_is_tried_as_often_as_a_trial() -> None:
+    """A worker that dies of it is replaced and the test data looked at again, up to search.retries times; more goes on."""
+    rows = probed_rows(plan_of("search.max_trials=1"))
+    finish(rows, 1, *both(0.5, 0.6))
+    for _ in range(3):
+        work = next_work(plan_of("search.max_trials=1", "search.retries=2"), rows, ())
+        assert isinstance(work, EvaluateWork)
+        rows.apply(Failed(work, "crash", "ended by SIGKILL"), 0)
+    assert next_work(plan_of("search.max_trials=1", "search.retries=2"), rows, ()) is None
+    assert isinstance(next_work(plan_of("search.max_trials=1", "search.retries=3"), rows, ()), EvaluateWork)
+
+
 def test_a_winner_without_weights_is_trained_anew() -> None:
     """Where the weights of the final model were dropped before its look at the test data, they are made once more."""
     plan = plan_of("search.max_trials=1")

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from src.analysis import trial_table
-from src.messages import Failed, TrainWork
+from src.messages import EvaluateWork, Failed, TrainWork
 from src.plan import Plan
 from src.report import leaderboard, overview, preview_table, result
 from src.rows import Rows
-from src.values import Evaluation
+from src.values import Evaluation, File
 from src.writing import render, short_keys, spans
 from tests.unit.examples import checked_rows, config, epoch, finish
 
@@ -134,3 +134,13 @@ def test_a_failure_is_told_in_its_own_words(plan: Plan, rows: Rows, words: str) 
     """Brackets in an error's message are printed as they are."""
     rows.trial(3).reason = words
     assert f"failed: {words}" in printed(lambda console: result(console, plan, rows, Path("mine")))
+
+
+def test_an_evaluation_that_failed_is_said(plan: Plan, rows: Rows) -> None:
+    """Without a look at the test data the reason is given, and how to try again."""
+    for _ in range(2):
+        rows.apply(Failed(EvaluateWork(2, 1, {}, File("w", "0")), "crash", "ended by SIGKILL"), 0)
+    text = printed(lambda console: result(console, plan, rows, Path("mine")))
+    assert (
+        "trial 2 could not be evaluated on the test images: ended by SIGKILL; search.retries=2 tries once more" in text
+    )
