@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from src.plan import Plan, epochs_of, scope_of, unfinished
+from src.plan import Plan, unfinished
 from src.rows import Rows
 from src.schema import Mlflow
+from src.scope import epochs_of, scope_of
 
 WEIGHT_BYTES = 4
 TEXT_BYTES = 13  # of one value in weights.txt
@@ -51,7 +52,7 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
     speed = measure(rows, train_images)
     if speed is None:
         return None
-    scope = scope_of(plan, rows)
+    scope = scope_of(plan.config, rows)
     total = 0.0
     for trial in unfinished(plan, rows):
         epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
@@ -71,7 +72,7 @@ def confirmation(plan: Plan, rows: Rows, speed: Speed, train_images: int) -> flo
     points = min(search.confirm, len({trial.point for trial in rows.trials}))
     count = max(points * search.confirm_repeats - known["confirm"], 0) + max(search.refit - known["refit"], 0)
     operations = int(np.mean([rows.point(trial.point).operations for trial in rows.trials]))
-    return count * (speed.prepare + scope_of(plan, rows).until * train_images * speed.per_image(operations))
+    return count * (speed.prepare + scope_of(plan.config, rows).until * train_images * speed.per_image(operations))
 
 
 def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:

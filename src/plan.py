@@ -7,22 +7,20 @@ keeps a state of its own, so a resumed sweep goes on because it asks the same qu
 import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from statistics import fmean
 from typing import Any
 
 from src.config import IDENTITY, UserError, fill_in, fingerprint, flatten, validate_trial
 from src.constraints import holds
 from src.constraints import parse as parse_constraint
 from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, Pruned, TrainWork, Work
-from src.pruners import Limits, limits
 from src.rows import Point, Rows, Trial
 from src.schema import Config
+from src.scope import Scope, epochs_of, is_over, scope_of, target, wants_training
 from src.space import GRID_LIMIT, Choice, Dimension, Space, configure, options, parse, parse_start, size
 from src.standing import evaluation_of, final, standings, winner
 from src.strategies import point_key, propose, stable_seed
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
-DAMAGES = 5  # failures of a trial after which damaged checkpoints are not made again
 CRASHES = 2  # of a probe, before it is left out
 
 
@@ -142,17 +140,17 @@ def wanted(plan: Plan, rows: Rows) -> Iterator[tuple[int, str, int]]:
 
     Each point once, then once more with each further seed; then the best on fresh seeds; then the winner on all images.
     """
-    search, scope = plan.config.search, scope_of(plan, rows)
+    search, scope = plan.config.search, scope_of(plan.config, rows)
     points = [p.number for p in rows.points if p.state == "feasible" and p.number <= scope.last_point]
     every = [(point, "search", repeat) for repeat in range(search.repeats) for point in points]
     yield from every
     known = {(trial.point, trial.role, trial.repeat) for trial in rows.trials}
-    if known.issuperset(every) and is_over(plan, rows, "search", scope):
+    if known.issuperset(every) and is_over(rows, "search", scope):
         best = [standing.point.number for standing in standings(rows, "search")[: search.confirm]]
         fresh = [(point, "confirm", repeat) for repeat in range(search.confirm_repeats) for point in best]
         yield from fresh
         first = winner(rows)
-        if search.refit and first and known.issuperset(fresh) and is_over(plan, rows, "confirm", scope):
+        if search.refit and first and known.issuperset(fresh) and is_over(rows, "confirm", scope):
             yield first.point, "refit", 0
 
 
@@ -186,9 +184,9 @@ def next_training(plan: Plan, rows: Rows, busy: Collection[Work]) -> Work | None
     if probe or not plan.training:
         return probe
     under_way = {work.trial for work in busy if isinstance(work, TrainWork)}
-    scope = scope_of(plan, rows)
+    scope = scope_of(plan.config, rows)
     free = (trial for trial in rows.trials if trial.number not in under_way)
-    trial = next((trial for trial in free if wants_training(plan, rows, trial, scope)), None)
+    trial = next((trial for trial in free if wants_training(rows, trial, scope)), None)
     if trial:
         return train_work(plan, rows, trial, scope)
     return None if busy else next_evaluation(plan, rows)
@@ -207,116 +205,10 @@ def next_probe(plan: Plan, rows: Rows, busy: Collection[Work]) -> ProbeWork | No
     return None
 
 
-def target(plan: Plan, rows: Rows) -> int:
-    """Epochs of every trial: those asked for, or as many as a trial has had before, so that all stay comparable."""
-    return max(plan.config.training.epochs, max((len(trial.epochs) for trial in rows.trials), default=0))
-
-
 def complete(plan: Plan, rows: Rows, point: Point) -> Configuration:
     """A point's configuration with the number of epochs, which is an amount and no part of the point."""
-    training = {**point.configuration["training"], "epochs": target(plan, rows)}
+    training = {**point.configuration["training"], "epochs": target(plan.config, rows)}
     return fill_in({**point.configuration, "training": training})
-
-
-@dataclass(frozen=True)
-class Scope:
-    """How far this invocation's amounts reach."""
-
-    until: int  # epochs of every trial
-    last_point: float  # number of the last point to train
-    seeds: dict[str, int]  # by role
-    has_time: bool
-    is_reached: bool  # the target
-    limits: Limits  # of the pruner
-
-
-def scope_of(plan: Plan, rows: Rows) -> Scope:
-    """The amounts as the rows bear them."""
-    search = plan.config.search
-    points = [p.number for p in rows.points if p.state == "feasible"]
-    limit = len(points) if search.max_trials is None else search.max_trials
-    last = points[limit - 1] if limit < len(points) else float("inf")
-    seeds = {"search": search.repeats, "confirm": search.confirm_repeats if search.confirm else 0}
-    has_time = search.max_seconds is None or rows.seconds() < search.max_seconds
-    is_reached = search.target is not None and any(
-        reaches(trial, search.target, rows.objective) for trial in rows.trials
-    )
-    scope = Scope(target(plan, rows), last, {**seeds, "refit": int(search.refit)}, has_time, is_reached, {})
-    return replace(scope, limits=limits_of(plan, rows, scope))
-
-
-def limits_of(plan: Plan, rows: Rows, scope: Scope) -> Limits:
-    """How far the pruner lets trials train; of those that are asked for."""
-    if plan.config.search.pruner == "none":
-        return {}
-    trials = [trial for trial in rows.trials if trial.role == "search" and is_asked_for(trial, scope)]
-
-    def has_ended(trial: Trial) -> bool:
-        return trial.state == "finished" or (trial.state == "failed" and not is_tried_again(plan, rows, trial))
-
-    return limits(plan.config.search, trials, scope.until, has_ended)
-
-
-def reaches(trial: Trial, target: float, objective: str) -> bool:
-    """Whether a finished trial is as good as a target."""
-    if trial.state != "finished" or trial.objective is None:
-        return False
-    return trial.objective >= target if objective == "val_accuracy" else trial.objective <= target
-
-
-def is_over(plan: Plan, rows: Rows, role: str, scope: Scope) -> bool:
-    """Whether no trial of a role is being trained or will be, were there time for all."""
-    scope = replace(scope, has_time=True)
-    trials = (trial for trial in rows.trials if trial.role == role)
-    return not any(trial.state == "running" or wants_training(plan, rows, trial, scope) for trial in trials)
-
-
-def wants_training(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> bool:
-    """Whether a trial that no worker has should be given to one."""
-    if trial.role == "refit" and not is_of_winner(plan, rows, trial, scope):
-        return False
-    if trial.state == "failed":
-        return is_tried_again(plan, rows, trial)
-    if trial.state == "finished" and trial.reason:  # stopped early
-        return False
-    if trial.state in ("finished", "paused", "pruned") and len(trial.epochs) >= epochs_of(rows, trial, scope):
-        return False
-    return trial.state in ("interrupted", "running") or is_within_budget(trial, scope)
-
-
-def is_tried_again(plan: Plan, rows: Rows, trial: Trial) -> bool:
-    """Whether a trial that failed has attempts left."""
-    last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
-    if last.kind == "damaged":
-        return rows.crashes["train", trial.number] <= DAMAGES
-    return last.kind == "crash" and trial.crashes <= plan.config.search.retries
-
-
-def is_of_winner(plan: Plan, rows: Rows, refit: Trial, scope: Scope) -> bool:
-    """Whether a refit is of the point that has won, once that is known."""
-    first = winner(rows)
-    is_known = is_over(plan, rows, "search", scope) and is_over(plan, rows, "confirm", scope)
-    return is_known and first is not None and first.point == refit.point
-
-
-def is_within_budget(trial: Trial, scope: Scope) -> bool:
-    """Whether a trial may be begun, or be given more epochs."""
-    return is_asked_for(trial, scope) and scope.has_time and not (scope.is_reached and trial.role == "search")
-
-
-def is_asked_for(trial: Trial, scope: Scope) -> bool:
-    """Whether the amounts reach to a trial."""
-    is_near = trial.role != "search" or trial.point <= scope.last_point
-    return is_near and trial.repeat < scope.seeds[trial.role]
-
-
-def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
-    """How many epochs a trial is to have: as many as its pruner allows; a refit as many as were best, on average."""
-    if trial.role != "refit":
-        return scope.limits[trial.number].epochs if trial.number in scope.limits else scope.until
-    found = (s for role in ("confirm", "search") for s in standings(rows, role) if s.point.number == trial.point)
-    own = next(found, None)  # there is none while its trials are given more epochs
-    return max(round(fmean(other.best_epoch for other in own.trials)), len(trial.epochs)) if own else scope.until
 
 
 def train_work(plan: Plan, rows: Rows, trial: Trial, scope: Scope) -> TrainWork:
@@ -344,7 +236,7 @@ def next_evaluation(plan: Plan, rows: Rows) -> EvaluateWork | TrainWork | None:
     if best is None or evaluation_of(rows, best) or is_given_up(plan, rows, best):
         return None
     if best.weights is None:
-        return train_work(plan, rows, best, scope_of(plan, rows))
+        return train_work(plan, rows, best, scope_of(plan.config, rows))
     return EvaluateWork(best.number, best.best_epoch, complete(plan, rows, rows.point(best.point)), best.weights)
 
 
@@ -355,7 +247,7 @@ def is_given_up(plan: Plan, rows: Rows, trial: Trial) -> bool:
 
 def newly_pruned(plan: Plan, rows: Rows) -> list[Pruned]:
     """Trials that wait at a rung and go no further, with the reason."""
-    found = scope_of(plan, rows).limits
+    found = scope_of(plan.config, rows).limits
     pruned = [t.number for t in rows.trials if t.state == "paused" and t.number in found and found[t.number].reason]
     return [Pruned(number, found[number].reason) for number in pruned]
 
@@ -365,8 +257,8 @@ def newly_pruned(plan: Plan, rows: Rows) -> list[Pruned]:
 
 def unfinished(plan: Plan, rows: Rows) -> list[Trial]:
     """Trials that are being trained or will be."""
-    scope = scope_of(plan, rows)
-    return [trial for trial in rows.trials if trial.state == "running" or wants_training(plan, rows, trial, scope)]
+    scope = scope_of(plan.config, rows)
+    return [trial for trial in rows.trials if trial.state == "running" or wants_training(rows, trial, scope)]
 
 
 def is_complete(plan: Plan, rows: Rows) -> bool:
@@ -379,5 +271,5 @@ def is_complete(plan: Plan, rows: Rows) -> bool:
 
 def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:
     """Trials that will not be tried again by themselves."""
-    scope = scope_of(plan, rows)
-    return [trial for trial in rows.trials if trial.state == "failed" and not wants_training(plan, rows, trial, scope)]
+    scope = scope_of(plan.config, rows)
+    return [trial for trial in rows.trials if trial.state == "failed" and not wants_training(rows, trial, scope)]

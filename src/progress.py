@@ -12,8 +12,9 @@ from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds
 from src.messages import Checked, EpochEnded, Failed, Finished, TrainWork
-from src.plan import Plan, target, unfinished
+from src.plan import Plan, unfinished
 from src.rows import Rows
+from src.scope import target
 from src.space import title
 from src.standing import best, places
 from src.values import Epoch, Evaluation
@@ -58,7 +59,9 @@ class Screen:
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
             case EpochEnded() if len(self.rows.trials) == 1:
-                self.say(f"epoch {event.epoch.number}/{target(self.plan, self.rows)} {describe_epoch(event.epoch)}")
+                self.say(
+                    f"epoch {event.epoch.number}/{target(self.plan.config, self.rows)} {describe_epoch(event.epoch)}"
+                )
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
             case Evaluation():
@@ -146,7 +149,7 @@ class Screen:
         words = title(self.rows.point(trial.point).values)
         last = f": {describe_epoch(trial.epochs[-1])}" if trial.epochs else ""
         return Text(
-            f"  worker {worker.number}: trial {trial.number} ({words}) epoch {len(trial.epochs)}/{target(self.plan, self.rows)}{last}",
+            f"  worker {worker.number}: trial {trial.number} ({words}) epoch {len(trial.epochs)}/{target(self.plan.config, self.rows)}{last}",
             overflow="ellipsis",
             no_wrap=True,
         )

@@ -10,8 +10,9 @@ from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
 from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
-from src.plan import Plan, failed_for_good, is_given_up, is_within_budget, scope_of, target, unfinished
+from src.plan import Plan, failed_for_good, is_given_up, unfinished
 from src.rows import Rows
+from src.scope import is_within_budget, scope_of, target
 from src.standing import evaluation_of, final, places, ranking
 from src.verdict import judge_search
 from src.writing import command, number_of, short_keys, show, show_metric, spans
@@ -37,7 +38,7 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
     console.print(
-        f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan, rows)}{more}, "
+        f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan.config, rows)}{more}, "
         f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
@@ -148,7 +149,7 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
         reason = next(f.message for f in reversed(rows.failures) if (f.work, f.subject) == ("evaluate", best.number))
         more = f"search.retries={rows.crashes['evaluate', best.number]} tries once more"
         console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
-    scope = scope_of(plan, rows)
+    scope = scope_of(plan.config, rows)
     left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(trial, scope)]
     if left:
         search = plan.config.search

@@ -24,12 +24,13 @@ from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, relatives, sweep_path, write_last
 from src.ledger import Ledger
 from src.messages import Dropped, Stopped, Viewed
-from src.plan import Plan, ahead_only, next_work, target
+from src.plan import Plan, ahead_only, next_work
 from src.progress import Screen, start_log
 from src.report import new_console, overview, preview_table, result
 from src.rows import Invocation, Rows
 from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
+from src.scope import target
 from src.standing import ranking
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
@@ -100,7 +101,7 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
     refuse_drift(plan, ledger, plan.drift)
     ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1, here))
     recover(plan.config, ledger)
-    if (until := target(plan, ledger.rows)) > plan.config.training.epochs:
+    if (until := target(plan.config, ledger.rows)) > plan.config.training.epochs:
         words = f"its trials have had up to {until} epochs already; training.epochs={plan.config.training.epochs} asks for fewer"
         console.print(f"note: {words}", style="yellow", soft_wrap=True)
     with catch_signals() as interrupt:

@@ -23,9 +23,9 @@ from src.plan import (
     new_points,
     new_trials,
     next_work,
-    target,
 )
 from src.rows import Invocation, Rows
+from src.scope import target
 from src.standing import ranking
 from src.values import Evaluation, Probe
 from tests.unit.examples import SPACE, check, checked_rows, config, epoch, file, finish, propose
@@ -397,7 +397,7 @@ def test_fewer_epochs_never_shrink() -> None:
     rows = probed_rows(plan_of("training.epochs=4"))
     finish(rows, 1, *both(0.1, 0.2, 0.3, 0.4))
     fewer = plan_of("training.epochs=1")
-    assert target(fewer, rows) == 4
+    assert target(fewer.config, rows) == 4
     work = train_of(fewer, rows)
     assert (work.trial, work.until, work.configuration["training"]["epochs"]) == (2, 4, 4)
 
