@@ -11,6 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from numpy.typing import NDArray
 
 from src.contrasts import Comparison
 from src.estimate import show_seconds
@@ -35,11 +36,21 @@ def ahead(comparison: Comparison, objective: str, words: dict[str, str]) -> Figu
     figure = new_figure(10, 0.9 + (0.15 + 0.13 * lines) * len(contrasts))
     axes = figure.subplots()
     scale = 100 if objective == "val_accuracy" else 1
+    low, high = focus([0, *(scale * contrast.difference for contrast in contrasts)])
+    shown = [c for c in contrasts if low <= scale * c.difference <= high]
+    ends = [0, *(scale * end for c in shown for end in (c.low, c.high) if not math.isnan(end))]
+    low, high = min(low, *ends), max(high, *ends)
     for place, contrast in enumerate(contrasts):
         colour = ORANGE if contrast.is_beyond_chance() else BLUE
-        axes.plot([scale * contrast.low, scale * contrast.high], [place, place], color=colour, linewidth=2)
-        axes.plot(scale * contrast.difference, place, "o", color=colour, markersize=5)
+        if contrast in shown:
+            axes.plot([scale * contrast.low, scale * contrast.high], [place, place], color=colour, linewidth=2)
+            axes.plot(scale * contrast.difference, place, "o", color=colour, markersize=5)
+        else:
+            text = f"{scale * contrast.difference:.1f} →"
+            axes.annotate(text, (high, place), color=colour, fontsize=8, ha="right", va="center")
     axes.axvline(0, color=GREY, linewidth=0.8)
+    margin = 0.03 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
     unit = "percentage points" if scale == 100 else objective
     axes.set(xlabel=f"{unit} behind point {comparison.groups[0].label}", ylim=(len(contrasts) - 0.5, -0.5))
     tidy(axes, "x")
@@ -55,6 +66,7 @@ def curves_by(rows: Rows, key: str) -> Figure | None:
         return None
     figure = new_figure(9, 3.8)
     for axes, metric in zip(figure.subplots(1, 2), ("val_accuracy", "val_loss"), strict=True):
+        middles = []
         for index, label in enumerate(labels):
             histories = [
                 [epoch.metrics[metric] for epoch in trial.epochs]
@@ -63,22 +75,28 @@ def curves_by(rows: Rows, key: str) -> Figure | None:
                 for trial in standing.trials
             ]
             style = (COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--")
-            draw_band(axes, histories, label, *style)
-        axes.set(xlabel="epoch", title=metric)
+            middles.append(draw_band(axes, histories, label, *style))
+        low, high = focus(np.concatenate(middles))
+        axes.set(xlabel="epoch", title=metric, ylim=(low, high))
+        away = [name for name, middle in zip(labels, middles, strict=True) if not low <= middle[-1] <= high]
+        if away:
+            words = textwrap.fill(f"out of view: {', '.join(away)}", 50)
+            axes.text(0.98, 0.02, words, transform=axes.transAxes, fontsize=7, color=GREY, ha="right", va="bottom")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         tidy(axes, "y")
     axes.legend(title=last(key), frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
-def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> None:
-    """The median of curves, as far as all of them go, and where the middle two thirds lie."""
+def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> NDArray[Any]:
+    """The median of curves, as far as all of them go, and where the middle two thirds lie; returns the median."""
     length = min(len(history) for history in histories)
     values = np.array([history[:length] for history in histories])
     epochs, (low, middle, high) = np.arange(1, length + 1), np.quantile(values, [1 / 6, 1 / 2, 5 / 6], axis=0)
     axes.plot(epochs, middle, line, color=colour, label=shorten(label, 24), linewidth=1.6, marker="o", markersize=2.5)
     if len(values) > 1:
         axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+    return np.asarray(middle)
 
 
 def importance_bars(shares: dict[str, float], explained: float) -> Figure:
