@@ -158,12 +158,13 @@ def ranged(contrasts: Sequence[Contrast], objective: str) -> str:
         return described(known[0], objective)
     unit, scale = unit_of(objective)
     differences = [scale * contrast.difference for contrast in known]
-    between = f"differences {min(differences):.2f} to {max(differences):.2f}{unit}"
+    low, high = f"{min(differences):.2f}", f"{max(differences):.2f}"
+    between = f"differences {low} to {high}{unit}" if low != high else f"difference {low}{unit}"
     reaches = [contrast for contrast in known if not math.isnan(contrast.low)]
     if not reaches:
         return between
-    low, high = scale * min(c.low for c in reaches), scale * max(c.high for c in reaches)
-    return f"{between}, 95% intervals within {low:.2f} to {high:.2f}"
+    lowest, highest = scale * min(c.low for c in reaches), scale * max(c.high for c in reaches)
+    return f"{between}, 95% intervals within {lowest:.2f} to {highest:.2f}"
 
 
 def unit_of(objective: str) -> tuple[str, int]:
