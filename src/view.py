@@ -77,7 +77,8 @@ class View:
             return
         if not self.parent:
             self.find_runs(rows)
-        best = [trial.number for trial in ranking(rows)]
+        model = final(rows)
+        best = list(dict.fromkeys(trial.number for trial in (model, *ranking(rows)) if trial))
         keep = len(best) if self.options.keep == "all" else self.options.keep
         errors: list[Exception] = []
         for trial in rows.trials:
