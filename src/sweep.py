@@ -290,7 +290,7 @@ def print_ways(console: Console, config: Config, rows: Rows, path: Path, interru
     """Where everything is, and what to do next."""
     if interrupt.count:
         states = Counter(trial.state for trial in rows.trials)
-        counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted']} under way"
+        counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted'] + states['paused']} under way"
         done = states["finished"] == len(rows.trials) and len(rows.evaluations) > 0
         text = "Stopped while MLflow was written to; all else is done" if done else f"Stopped: {counts}"
         console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
