@@ -27,7 +27,7 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
     ranked = ranking(rows)
     order = {trial.number: place for place, trial in enumerate(ranked)}
     table = []
-    for trial in sorted(rows.trials, key=lambda trial: (order.get(trial.number, len(order)), trial.number)):
+    for trial in sorted(rows.trials, key=lambda t: (order.get(t.number, len(order)), -len(t.epochs), t.number)):
         point = rows.point(trial.point)
         metrics = best(trial).metrics if trial.best_epoch else {}
         table.append(

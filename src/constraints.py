@@ -105,8 +105,8 @@ def work_out(node: ast.AST, values: Values) -> Any:
             return all(work_out(part, values) for part in parts)
         case ast.BoolOp(values=parts):
             return any(work_out(part, values) for part in parts)
-        case ast.Subscript(value=value, slice=ast.Constant(value=index)):
-            return work_out(value, values)[index]
+        case ast.Subscript(value=value, slice=ast.Constant(value=int() as index)):
+            return entry(work_out(value, values), index)
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
             return [work_out(part, values) for part in parts]
     raise AssertionError(f"{node} was not checked")
@@ -122,9 +122,16 @@ def numbers(*values: Any) -> tuple[Any, ...]:
 
 def look_up(name: str, values: Values) -> Any:
     """The value of a key."""
-    if name not in values:
+    if values.get(name) is None:  # None stands for a key whose condition fails
         raise NotSetError(name)
     return values[name]
+
+
+def entry(items: Any, index: int) -> Any:
+    """An entry of a list, if the point's is so long."""
+    if isinstance(items, list) and index >= len(items):
+        raise NotSetError(str(index))
+    return items[index]
 
 
 def dotted(node: ast.AST) -> str:

@@ -24,6 +24,7 @@ from src.writing import last
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
 SHOWN = 20  # points that a figure names
 MAP = "cividis"
+Band = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def ahead(comparison: Comparison, objective: str, words: dict[str, str]) -> Figure | None:
@@ -66,7 +67,7 @@ def curves_by(rows: Rows, key: str) -> Figure | None:
         return None
     figure = new_figure(9, 3.8)
     for axes, metric in zip(figure.subplots(1, 2), ("val_accuracy", "val_loss"), strict=True):
-        middles = []
+        bands = []
         for index, label in enumerate(labels):
             histories = [
                 [epoch.metrics[metric] for epoch in trial.epochs]
@@ -75,10 +76,12 @@ def curves_by(rows: Rows, key: str) -> Figure | None:
                 for trial in standing.trials
             ]
             style = (COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--")
-            middles.append(draw_band(axes, histories, label, *style))
-        low, high = focus(np.concatenate(middles))
-        axes.set(xlabel="epoch", title=metric, ylim=(low, high))
-        away = [name for name, middle in zip(labels, middles, strict=True) if not low <= middle[-1] <= high]
+            bands.append(draw_band(axes, histories, label, *style))
+        low, high = focus(np.concatenate([middle for _, middle, _ in bands]))
+        near = [band for band in bands if low <= band[1][-1] <= high]
+        away = [name for name, band in zip(labels, bands, strict=True) if not low <= band[1][-1] <= high]
+        limits = (min(low, *(band[0].min() for band in near)), max(high, *(band[2].max() for band in near)))
+        axes.set(xlabel="epoch", title=metric, ylim=limits)
         if away:
             words = textwrap.fill(f"out of view: {', '.join(away)}", 50)
             axes.text(0.98, 0.02, words, transform=axes.transAxes, fontsize=7, color=GREY, ha="right", va="bottom")
@@ -88,15 +91,15 @@ def curves_by(rows: Rows, key: str) -> Figure | None:
     return figure
 
 
-def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> NDArray[Any]:
-    """The median of curves, as far as all of them go, and where the middle two thirds lie; returns the median."""
+def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> Band:
+    """The median of curves, as far as all of them go, and where the middle two thirds lie; returns low, median, high."""
     length = min(len(history) for history in histories)
     values = np.array([history[:length] for history in histories])
     epochs, (low, middle, high) = np.arange(1, length + 1), np.quantile(values, [1 / 6, 1 / 2, 5 / 6], axis=0)
     axes.plot(epochs, middle, line, color=colour, label=shorten(label, 24), linewidth=1.6, marker="o", markersize=2.5)
     if len(values) > 1:
         axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
-    return np.asarray(middle)
+    return low, middle, high
 
 
 def importance_bars(shares: dict[str, float], explained: float) -> Figure:

@@ -109,8 +109,7 @@ def make_sections(sweep: Sweep, rows: Rows, data: Dataset | None, pictures: Pict
         yield Section("Trials", table=trial_table(rows))
         return
     yield standing_section(sweep, rows, pictures)
-    keys = figures.keys_that_vary(standings(rows, "search"))
-    yield from (key_section(sweep, rows, key, len(keys), pictures) for key in keys)
+    yield from (key_section(sweep, rows, key, pictures) for key in figures.keys_that_vary(standings(rows, "search")))
     yield mattered_section(rows, pictures)
     yield cost_section(rows, pictures)
     yield model_section(sweep, rows, data, pictures)
@@ -128,23 +127,27 @@ def standing_section(sweep: Sweep, rows: Rows, pictures: Pictures) -> Section:
     if len(alike) > 1:
         with say_damage(section):
             figure = figures.ahead(compare_to_first(sweep.path, rows, alike), rows.objective, words)
-            section.figures = pictures.save("ahead", figure, AHEAD)
+            few = f" The first {figures.SHOWN} of {len(alike) - 1}." if len(alike) - 1 > figures.SHOWN else ""
+            fresh = " Only points on fresh seeds." if len(alike) < len(found) else ""
+            section.figures = pictures.save("ahead", figure, AHEAD + few + fresh)
     return section
 
 
-def key_section(sweep: Sweep, rows: Rows, key: str, keys: int, pictures: Pictures) -> Section:
-    """The effect of one of so many keys."""
+def key_section(sweep: Sweep, rows: Rows, key: str, pictures: Pictures) -> Section:
+    """The effect of one key."""
     section = Section(key)
     with say_damage(section):
         groups = by_key(sweep.path, rows, key)
         if len(groups) > len(figures.COLOURS) + 1:
             return section
-        pairs = keys * len(groups) * (len(groups) - 1) // 2
-        comparison = compare(groups, rows.objective == "val_accuracy", pairs=pairs)
+        comparison = compare(groups, rows.objective == "val_accuracy")
         if all(contrast.blocks == 0 for contrast in comparison.ahead):
             return section  # no two trials differ in this alone
         section.sentences = judge(comparison, rows.objective, wording(key))
-        caption = f"Medians over all trials with each value of {key}; the bands hold the middle two thirds of them."
+        caption = (
+            f"Medians over all trials with each value of {key}; the bands hold the middle two thirds. The sentence compares "
+            "only trials that differ in nothing else, corrected for all pairs of values (not for the number of keys)."
+        )
         section.figures = pictures.save(f"curves-{key}", figures.curves_by(rows, key), caption)
     return section
 
@@ -162,7 +165,9 @@ def mattered_section(rows: Rows, pictures: Pictures) -> Section:
             "The keys do not foretell which point does well: a forest fitted to them is no better than the mean."
         ]
     section.figures += pictures.save(
-        "effects", figures.effects(rows), "Each point by the value of each key; the line joins the medians."
+        "effects",
+        figures.effects(rows),
+        "Each point by the value of each key; the line joins the medians. Not paired: other keys may differ too.",
     )
     if found and len(ranked) > 1 and found.explained >= FEW:
         figure = figures.heat_map(rows, ranked[0], ranked[1])

@@ -33,7 +33,8 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
         )
     left = seconds_left(plan, rows, train_images, workers)
     search = plan.config.search
-    more = f", then the best {search.confirm} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
+    best = min(search.confirm, count["feasible"])
+    more = f", then the best {best} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
     more += ", then the winner on all images" if search.refit else ""
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"

@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any
 
 from src.config import IDENTITY, UserError, flatten, suggest
+from src.writing import last
 
 GRID_LIMIT = 100_000  # points that are enumerated
 RESERVED = ("choice", "int", "float", "when")
@@ -309,4 +310,4 @@ def title(values: Values) -> str:
         return "as configured"
     known = {key: value for key, value in values.items() if value is not None}
     shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in known.items()}
-    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in shown.items())
+    return " ".join(f"{last(key)}={value}" for key, value in shown.items())

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from src import environment
+from src.analysis import left_out
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
@@ -34,7 +35,7 @@ from src.scope import target
 from src.standing import ranking
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
-from src.writing import again, command, number_of
+from src.writing import again, command, number_of, spans
 
 AMOUNTS = [
     "max_trials",
@@ -108,6 +109,7 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
         if is_work_left(plan, ledger):
             train_all(console, plan, data, ledger, path, interrupt)
         else:
+            refuse_infeasible(ledger)
             waiting = any(trial.state == "waiting" for trial in ledger.rows.trials)
             console.print("Nothing is left to do within this budget." if waiting else "This sweep is complete.")
             if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
@@ -128,6 +130,7 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
         look_ahead(console, plan, data, ledger, pool, interrupt)
         if interrupt.count:
             return
+        refuse_infeasible(ledger)
         overview(console, plan, ledger.rows, len(data.train), workers)
         refuse_full_disk(plan, ledger, path)
         if plan.config.tracking.name == "mlflow":
@@ -140,6 +143,7 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
 
             run(plan, ledger, pool, interrupt, tell)
         pool.close()
+        ledger.sweep_out()  # what a worker that was killed had half written
         if tracker:
             is_done = next_work(plan, ledger.rows, ()) is None
             finish_tracking(console, plan.config, ledger, tracker, path, interrupt, is_done)
@@ -274,6 +278,14 @@ def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
             f"since this sweep was trained, {drift} has changed, so its trials would not be comparable to the last bit: "
             "go back to what was, or go on with resume.allow_drift=true (the trials are then marked)."
         )
+
+
+def refuse_infeasible(ledger: Ledger) -> None:
+    """Raises UserError where none of the points can be trained, with the reasons."""
+    points = ledger.rows.points
+    if points and not any(point.state in ("feasible", "unchecked") for point in points):
+        reasons = "\n       ".join(f"{reason} (points {spans(n)})" for reason, n in left_out(ledger.rows).items())
+        raise UserError(f"none of the {number_of(len(points), 'point')} can be trained:\n       {reasons}")
 
 
 def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:

@@ -93,7 +93,9 @@ def judge_confirmation(folder: Path, rows: Rows) -> list[str]:
         return [f"On {number_of_seeds(seeds)} point {winner} has a mean {rows.objective} of {mean}."]
     comparison = compare_to_first(folder, rows, fresh)
     best, on = f"point {winner} ({title(fresh[0].point.values)})", f"on {number_of_seeds(seeds)}"
-    if first == winner:
+    if first == winner and comparison.not_told_apart():
+        said = [f"The first place of the search comes first again, {on}, but not beyond chance: {best}."]
+    elif first == winner:
         said = [f"The first place holds, {on}: {best}."]
     elif str(first) in words:
         said = [f"The first place does not hold: point {first} was ahead in the search, {on} it is {best}."]

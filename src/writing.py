@@ -25,8 +25,8 @@ def render(table: list[dict[str, Any]], kind: str) -> str:
 
 def short_keys(keys: Sequence[str]) -> list[str]:
     """The last parts of dotted keys, as long as they differ; a parent before it where they do not."""
-    last = [key.rpartition(".")[2] for key in keys]
-    return [key if last.count(short) > 1 else short for key, short in zip(keys, last, strict=True)]
+    ends = [last(key) for key in keys]
+    return [key if ends.count(short) > 1 else short for key, short in zip(keys, ends, strict=True)]
 
 
 def show(value: Any) -> str:
@@ -74,5 +74,6 @@ def spans(numbers: Sequence[int]) -> str:
 
 
 def last(key: str) -> str:
-    """The last part of a dotted key."""
-    return key.rpartition(".")[2]
+    """The last part of a dotted key; `units[0]` for an entry of a list."""
+    head, _, tail = key.rpartition(".")
+    return f"{last(head)}[{tail}]" if tail.isdigit() else tail
