@@ -13,7 +13,7 @@ from src.contrasts import Comparison, Group, Values
 from src.ledger import DamagedError, read_arrays
 from src.rows import Rows, Trial
 from src.space import title
-from src.standing import Standing, best, evaluation_of, final, places, ranking, standings
+from src.standing import Standing, best, evaluation_of, final, own_score, places, ranking, standings
 from src.strategies import point_key
 
 
@@ -25,9 +25,14 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
     versions that trained it).
     """
     ranked = ranking(rows)
-    order = {trial.number: place for place, trial in enumerate(ranked)}
+    order = {trial.number: index for index, trial in enumerate(ranked)}
     table = []
-    for trial in sorted(rows.trials, key=lambda t: (order.get(t.number, len(order)), -len(t.epochs), t.number)):
+
+    def place(trial: Trial) -> tuple[Any, ...]:
+        score = own_score(rows, trial) if trial.objective is not None else (math.inf, math.inf, trial.number)
+        return order.get(trial.number, len(order)), -len(trial.epochs), *score
+
+    for trial in sorted(rows.trials, key=place):
         point = rows.point(trial.point)
         metrics = best(trial).metrics if trial.best_epoch else {}
         table.append(
