@@ -25,10 +25,6 @@ class Group:
     label: str
     blocks: dict[Hashable, Values] = field(default_factory=dict)
 
-    def mean(self) -> float:
-        """Over all blocks and images."""
-        return float(np.mean([values.mean() for values in self.blocks.values()]))
-
 
 @dataclass(frozen=True)
 class Contrast:
@@ -40,10 +36,6 @@ class Contrast:
     difference: float
     low: float
     high: float
-
-    def is_beyond_chance(self) -> bool:
-        """Whether the interval leaves zero out."""
-        return self.low > 0 or self.high < 0
 
     def turned(self) -> "Contrast":
         """The same of values that are better when lower."""

@@ -158,7 +158,7 @@ class Desk:
         name = f"checkpoints/{work.trial:05d}-{work.attempt}"
         for progress in train(work, self.data, state):
             number = progress.epoch.number
-            last = bool(progress.stop) or number == work.until
+            last = bool(progress.stop) or number >= work.until
             checkpoint: File | None = None
             if last or stop.is_set() or time.monotonic() - saved >= self.config.checkpoints.seconds:
                 checkpoint = write_arrays(self.folder, f"{name}-{number}.npz", progress.state())

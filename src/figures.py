@@ -36,13 +36,14 @@ def ahead(comparison: Comparison, objective: str, words: dict[str, str]) -> Figu
     lines = max(label.count("\n") for label in labels) + 1
     figure = new_figure(10, 0.9 + (0.15 + 0.13 * lines) * len(contrasts))
     axes = figure.subplots()
+    worse = comparison.worse()
     scale = 100 if objective == "val_accuracy" else 1
     low, high = focus([0, *(scale * contrast.difference for contrast in contrasts)])
     shown = [c for c in contrasts if low <= scale * c.difference <= high]
     ends = [0, *(scale * end for c in shown for end in (c.low, c.high) if not math.isnan(end))]
     low, high = min(low, *ends), max(high, *ends)
     for place, contrast in enumerate(contrasts):
-        colour = ORANGE if contrast.is_beyond_chance() else BLUE
+        colour = ORANGE if contrast in worse else BLUE
         if contrast in shown:
             axes.plot([scale * contrast.low, scale * contrast.high], [place, place], color=colour, linewidth=2)
             axes.plot(scale * contrast.difference, place, "o", color=colour, markersize=5)

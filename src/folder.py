@@ -165,7 +165,9 @@ def is_unfinished(path: Path) -> bool:
         rows = read_rows(path, open_sweep(path).objective)
     except UserError:
         return False
-    return not rows.trials or any(trial.state in ("waiting", "running", "interrupted") for trial in rows.trials)
+    return not rows.trials or any(
+        trial.state in ("waiting", "running", "interrupted", "paused") for trial in rows.trials
+    )
 
 
 def contents(path: Path) -> tuple[int, int]:

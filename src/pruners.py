@@ -113,16 +113,17 @@ def asha(search: Search, trials: Sequence[Trial], steps: list[int], has_ended: E
 def by_median(search: Search, trials: Sequence[Trial], until: int) -> Limits:
     """A trial stops where its best is worse than the median of earlier trials' best after as many epochs (Golovin et al., 2017)."""
     found: Limits = {}
-    for index, trial in enumerate(trials):
-        found[trial.number] = Limit(until)
-        for step in range(search.rung, until, search.rung):
-            if len(trial.epochs) < step:
-                found[trial.number] = Limit(step)
-                break
-            others = [result(search, other, step)[0] for other in trials[:index] if len(other.epochs) >= step]
-            if len(others) >= MEDIAN_OF and result(search, trial, step)[0] > median(others):
-                found[trial.number] = Limit(step, f"worse than the median of {len(others)} after {spoken(step)}")
-                break
+    earlier: dict[int, list[float]] = {step: [] for step in range(search.rung, until, search.rung)}
+    for trial in trials:
+        own = {step: result(search, trial, step)[0] for step in earlier if len(trial.epochs) >= step}
+        worse = [step for step in own if len(earlier[step]) >= MEDIAN_OF and own[step] > median(earlier[step])]
+        if worse:
+            reason = f"worse than the median of {len(earlier[worse[0]])} after {spoken(worse[0])}"
+            found[trial.number] = Limit(worse[0], reason)
+        else:
+            found[trial.number] = Limit(next((step for step in earlier if step not in own), until))
+        for step, value in own.items():
+            earlier[step].append(value)
     return found
 
 

@@ -113,8 +113,9 @@ def is_asked_for(trial: Trial, scope: Scope) -> bool:
 
 def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
     """How many epochs a trial is to have: as many as its pruner allows; a refit as many as were best, on average."""
-    if trial.role != "refit":
-        return scope.limits[trial.number].epochs if trial.number in scope.limits else scope.until
+    if trial.role != "refit":  # never fewer than it has had: a pruner may come later than the epochs
+        limit = scope.limits.get(trial.number)
+        return max(limit.epochs, len(trial.epochs)) if limit else scope.until
     found = (s for role in ("confirm", "search") for s in standings(rows, role) if s.point.number == trial.point)
     own = next(found, None)  # there is none while its trials are given more epochs
     return max(round(fmean(other.best_epoch for other in own.trials)), len(trial.epochs)) if own else scope.until

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from src.messages import EpochEnded, EvaluateWork, Failed, Finished, Paused, Started, TrainWork
+from src.messages import EpochEnded, EvaluateWork, Failed, Finished, Paused, Started, Stopped, TrainWork
 from src.plan import Plan, new_trials, newly_pruned, next_work
 from src.pruners import rungs
 from src.rows import Rows
@@ -108,6 +108,19 @@ def test_a_reason_says_where_a_trial_stood() -> None:
     play(plan_of("halving"), rows)
     assert rows.trials[4].reason == "place 12 of 12 after 1 epoch"
     assert rows.trials[3].reason == "place 4 of 4 after 3 epochs"
+
+
+def test_a_pruner_that_comes_later_takes_nothing_back() -> None:
+    """A trial put down beyond the rung ends where it is, and is then promoted or pruned as the others."""
+    rows = probed_rows(plan_of("none"))
+    rows.apply(Started(1, 1), 0)
+    for number in (1, 2, 3):
+        rows.apply(EpochEnded(1, epoch(number, accuracy(1, number)), file(f"1-{number}")), 0)
+    rows.apply(Stopped(1), 0)
+    work = next_work(plan_of("top_k"), rows, ())
+    assert isinstance(work, TrainWork) and (work.trial, len(work.epochs), work.until, work.pauses) == (1, 3, 3, True)
+    play(plan_of("top_k"), rows)
+    assert (rows.trials[0].state, lengths(rows)[0]) == ("pruned", 3)
 
 
 def test_a_rung_does_not_wait_for_the_failed() -> None:
