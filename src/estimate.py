@@ -31,13 +31,13 @@ class Speed:
         return self.base + self.slope * operations
 
 
-def measure(rows: Rows, train_images: int) -> Speed | None:
+def measure(rows: Rows, epoch_images: int) -> Speed | None:
     """The line through everything measured; None as long as nothing is."""
     probes = [probe for probe in rows.probes if probe.per_image > 0]
     points = [(probe.operations, probe.per_image) for probe in probes]
     for trial in rows.trials:
         operations = rows.point(trial.point).operations
-        points += [(operations, epoch.seconds / train_images) for epoch in trial.epochs[-1:]]
+        points += [(operations, epoch.seconds / epoch_images) for epoch in trial.epochs[-1:]]
     if not points:
         return None
     x, y = np.array(points, dtype=float).T
@@ -49,21 +49,22 @@ def measure(rows: Rows, train_images: int) -> Speed | None:
 
 def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> float | None:
     """Of training for all trials that are not finished; None as long as nothing is measured."""
-    speed = measure(rows, train_images)
+    images = plan.config.training.epoch_size or train_images  # of an epoch
+    speed = measure(rows, images)
     if speed is None:
         return None
     scope = scope_of(plan.config, rows)
     total = 0.0
     for trial in unfinished(plan, rows):
         epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
-        total += speed.prepare + epochs * train_images * speed.per_image(rows.point(trial.point).operations)
-    total += confirmation(plan, rows, speed, train_images)
+        total += speed.prepare + epochs * images * speed.per_image(rows.point(trial.point).operations)
+    total += confirmation(plan, rows, speed, images)
     total /= workers
     limit = plan.config.search.max_seconds
     return total if limit is None else min(total, max(limit - rows.seconds(), 0.0))
 
 
-def confirmation(plan: Plan, rows: Rows, speed: Speed, train_images: int) -> float:
+def confirmation(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> float:
     """Seconds of the trials that will be added after the search; of points as large as the mean."""
     search = plan.config.search
     if not rows.trials:
@@ -72,7 +73,7 @@ def confirmation(plan: Plan, rows: Rows, speed: Speed, train_images: int) -> flo
     points = min(search.confirm, len({trial.point for trial in rows.trials}))
     count = max(points * search.confirm_repeats - known["confirm"], 0) + max(search.refit - known["refit"], 0)
     operations = int(np.mean([rows.point(trial.point).operations for trial in rows.trials]))
-    return count * (speed.prepare + scope_of(plan.config, rows).until * train_images * speed.per_image(operations))
+    return count * (speed.prepare + scope_of(plan.config, rows).until * epoch_images * speed.per_image(operations))
 
 
 def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:

@@ -48,7 +48,9 @@ class Plan:
         plan = cls(config, Space(dimensions, parse_start(config.search.start, dimensions)), constraints)
         if config.search.strategy == "random" and config.search.max_trials is None:
             raise UserError("search.strategy=random needs search.max_trials, such as search.max_trials=20.")
-        if fixed := {"training", "training.epochs", "training.threads"} & {dimension.key for dimension in dimensions}:
+        if fixed := {"training", "training.epochs", "training.epoch_size", "training.threads"} & {
+            dimension.key for dimension in dimensions
+        }:
             raise UserError(f"search.space.{min(fixed)}: must be the same for all trials; set {min(fixed)}=… instead.")
         if config.search.strategy == "grid":
             for dimension in dimensions:

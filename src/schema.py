@@ -295,6 +295,7 @@ class Training(Strict):
     precision: Literal["float32", "mixed_bfloat16"]
     early_stopping: EarlyStopping
     reduce_lr: ReduceLr
+    epoch_size: PositiveInt | None = None
 
 
 class Trial(Strict):

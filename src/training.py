@@ -43,7 +43,12 @@ def images_of(data: Dataset) -> Images:
 
 def steps_per_epoch(data: Dataset, configuration: Configuration) -> int:
     """Batches in one epoch, the last one smaller."""
-    return math.ceil(len(data.train) / int(configuration["training"]["batch_size"]))
+    return math.ceil(images_per_epoch(data.train, configuration) / int(configuration["training"]["batch_size"]))
+
+
+def images_per_epoch(part: Part, configuration: Configuration) -> int:
+    """How many images make an epoch: all of them, unless the configuration says otherwise."""
+    return configuration["training"]["epoch_size"] or len(part)
 
 
 def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Progress]:
@@ -55,7 +60,7 @@ def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Prog
     data = data.without_validation() if work.refit else data
     model = build(configuration, images_of(data), work.seed, steps_per_epoch(data, configuration))
     best: Arrays = read_state(model, state) if state else {}
-    run_epoch = compile_training(model, data.train, configuration["training"]["batch_size"], work.seed)
+    run_epoch = compile_training(model, data.train, configuration, work.seed)
     evaluate = compile_evaluation(model, data.validation, configuration["training"]["batch_size"])
     validate = evaluate if len(data.validation) else no_metrics
 
@@ -101,21 +106,28 @@ def run(model: keras.Model, train_once: "Run", evaluate: "Run", number: int) -> 
 Run = Callable[[int], dict[str, float]]
 
 
-def compile_training(model: keras.Model, part: Part, batch_size: int, seed: int) -> Run:
-    """Epoch number → loss and accuracy; all images once, in an order that follows from (seed, number)."""
+def compile_training(model: keras.Model, part: Part, configuration: Configuration, seed: int) -> Run:
+    """Epoch number → loss and accuracy. The images come in passes over all of them, each pass in an order that
+    follows from (seed, its number); an epoch is the next so many of this stream, by default one pass."""
     x, y = tf.constant(part.x), tf.constant(part.y)
-    count = len(part)
+    count, size = len(part), images_per_epoch(part, configuration)
+    batch_size = configuration["training"]["batch_size"]
+    passes = size // count if size % count == 0 else math.ceil(size / count) + 1  # that an epoch may lie in
+
+    def shuffled(number: tf.Tensor) -> tf.Tensor:
+        return tf.random.experimental.stateless_shuffle(tf.range(count), seed=tf.stack([seed, number]))
 
     @tf.function  # type: ignore[untyped-decorator]
-    def epoch(key: tf.Tensor) -> None:
-        order = tf.random.experimental.stateless_shuffle(tf.range(count), seed=key)
-        for step in tf.range(math.ceil(count / batch_size)):
+    def epoch(first: tf.Tensor, skipped: tf.Tensor) -> None:
+        order = tf.concat([shuffled(first + later) for later in range(passes)], 0)[skipped : skipped + size]
+        for step in tf.range(math.ceil(size / batch_size)):
             batch = order[step * batch_size : (step + 1) * batch_size]
             model.train_step((tf.gather(x, batch), tf.gather(y, batch)))
 
     def run_once(number: int) -> dict[str, float]:
         model.reset_metrics()
-        epoch(tf.constant([seed, number], dtype=tf.int32))
+        before, skipped = divmod((number - 1) * size, count)
+        epoch(tf.constant(before + 1), tf.constant(skipped))
         return read_metrics(model)
 
     return run_once
@@ -168,7 +180,8 @@ def time_steps(configuration: Configuration, data: Dataset, images: int) -> tupl
     start = time.perf_counter()
     part = Part(data.train.x[:images], data.train.y[:images])
     model = build(configuration, images_of(data), 1, 1)
-    train_once = compile_training(model, part, configuration["training"]["batch_size"], 1)
+    whole = {**configuration, "training": {**configuration["training"], "epoch_size": None}}
+    train_once = compile_training(model, part, whole, 1)
     train_once(1)
     middle = time.perf_counter()
     train_once(2)

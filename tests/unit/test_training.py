@@ -6,12 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from src.data import Dataset
+from src.data import Dataset, Part
 from src.ledger import Arrays, read_arrays, write_arrays
 from src.messages import TrainWork
 from src.model import build, restore
-from src.training import NanError, Progress, compile_evaluation, images_of, steps_per_epoch, time_steps, train
+from src.training import (
+    NanError,
+    Progress,
+    compile_evaluation,
+    compile_training,
+    images_of,
+    steps_per_epoch,
+    time_steps,
+    train,
+)
 from src.values import Epoch, best_epoch
 from tests.unit.examples import arrays, dataset, trial_keys, use_one_thread, write_npz
 
@@ -63,12 +73,13 @@ def bits(state: Arrays) -> dict[str, Any]:
     ("overrides", "first_epochs"),
     [
         ((*CNN, "optimizer=adamw", "schedule=cosine", "schedule.warmup_epochs=1"), 4),
+        ((*CNN, "training.epoch_size=22"), 2),
         (
             (*CNN, "optimizer=sgd", "optimizer.momentum=0.9", *REDUCING),
             2,
         ),
     ],
-    ids=["cosine", "extended"],
+    ids=["cosine", "short epochs", "extended"],
 )
 def test_resumed_is_uninterrupted(data: Dataset, tmp_path: Path, overrides: tuple[str, ...], first_epochs: int) -> None:
     """Two epochs, saved to a file, read by a new model and gone on with: the same metrics, state and best weights.
@@ -202,6 +213,41 @@ def test_every_image_is_trained_on_once(data: Dataset) -> None:
     steps, _ = follow(work_of(*overrides, until=1), data)
     model = build(trial_keys(*overrides), images_of(data), 7, 1)
     assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, data.train, 13)(0)["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [8, 22, 100])
+def test_short_and_long_epochs(data: Dataset, size: int) -> None:
+    """Epochs of `epoch_size` images cut the same stream of images into other pieces: each pass has every image once."""
+    count = len(data.train)
+    tagged = replace(data, train=Part(np.arange(count, dtype=np.float32).reshape(-1, 1, 1, 1), data.train.y))
+    assert [stream(tagged, size, number) for number in range(1, 4)] == pieces(stream(tagged, count, 1, 9), size)[:3]
+    assert sorted(stream(tagged, count, 1)) == list(range(count))
+
+
+def stream(data: Dataset, size: int, first: int, last: int = 0) -> list[int]:
+    """The images of some epochs in the order in which a model is shown them, each known by its one pixel."""
+    seen: list[float] = []
+
+    class Eye:
+        """Stands for a model, and notes what it is shown."""
+
+        def train_step(self, batch: tuple[Any, Any]) -> None:
+            tf.py_function(lambda x: seen.extend(np.ravel(x)), [batch[0]], [])
+
+        def reset_metrics(self) -> None: ...
+
+        def get_metrics_result(self) -> dict[str, float]:
+            return {}
+
+    run = compile_training(Eye(), data.train, trial_keys(*DNN, f"training.epoch_size={size}"), 7)  # type: ignore[arg-type]
+    for number in range(first, (last or first) + 1):
+        run(number)
+    return [int(value) for value in seen]
+
+
+def pieces(values: list[int], size: int) -> list[list[int]]:
+    """A list cut into lists of so many."""
+    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def test_time_steps(data: Dataset) -> None:
