@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from src.plan import Plan, unfinished
+from src.plan import Plan, points_to_come, unfinished
 from src.rows import Rows
 from src.schema import Mlflow
 from src.scope import epochs_of, scope_of
@@ -59,6 +59,8 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
         epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
         total += speed.prepare + epochs * images * speed.per_image(rows.point(trial.point).operations)
     total += confirmation(plan, rows, speed, images)
+    each = speed.prepare + scope.until * images * speed.per_image(mean_operations(rows))
+    total += trials_to_come(plan, rows) * each
     total /= workers
     limit = plan.config.search.max_seconds
     return total if limit is None else min(total, max(limit - rows.seconds(), 0.0))
@@ -72,14 +74,28 @@ def confirmation(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> flo
     known = Counter(trial.role for trial in rows.trials)
     points = min(search.confirm, len({trial.point for trial in rows.trials}))
     count = max(points * search.confirm_repeats - known["confirm"], 0) + max(search.refit - known["refit"], 0)
-    operations = int(np.mean([rows.point(trial.point).operations for trial in rows.trials]))
-    return count * (speed.prepare + scope_of(plan.config, rows).until * epoch_images * speed.per_image(operations))
+    epochs = scope_of(plan.config, rows).until
+    return count * (speed.prepare + epochs * epoch_images * speed.per_image(mean_operations(rows)))
+
+
+def trials_to_come(plan: Plan, rows: Rows) -> int:
+    """Of points that a strategy has still to propose, as far as the budget may let it."""
+    scope, left = scope_of(plan.config, rows), points_to_come(plan, rows)
+    return int(left) * plan.config.search.repeats if scope.has_budget and not scope.is_reached else 0
+
+
+def mean_operations(rows: Rows) -> int:
+    """Of the trials' points."""
+    return int(np.mean([rows.point(trial.point).operations for trial in rows.trials])) if rows.trials else 0
 
 
 def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:
     """For the checkpoints and for MLflow, of all trials that are not finished."""
     config = plan.config
-    points = sorted((rows.point(trial.point) for trial in unfinished(plan, rows)), key=lambda p: -p.parameters)
+    trained = [rows.point(trial.point) for trial in rows.trials]
+    points = [rows.point(trial.point) for trial in unfinished(plan, rows)]
+    points += (trained * trials_to_come(plan, rows))[: trials_to_come(plan, rows)]  # as large as those known
+    points.sort(key=lambda point: -point.parameters)
     kept = points if config.checkpoints.keep == "all" else points[: config.checkpoints.keep + 2]
     checkpoints = sum(point.state_bytes + 2 * WEIGHT_BYTES * point.parameters for point in kept)
     if not isinstance(config.tracking, Mlflow):

@@ -7,6 +7,7 @@ keeps a state of its own, so a resumed sweep goes on because it asks the same qu
 import ast
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from statistics import fmean, median
 from typing import Any
 
 from src.config import IDENTITY, UserError, fill_in, fingerprint, flatten, validate_trial
@@ -16,11 +17,13 @@ from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, Prun
 from src.rows import Point, Rows, Trial
 from src.schema import Config
 from src.scope import Scope, epochs_of, is_over, scope_of, target, wants_training
-from src.space import GRID_LIMIT, Choice, Dimension, Space, configure, options, parse, parse_start, size
-from src.standing import evaluation_of, final, standings, winner
-from src.strategies import point_key, propose, stable_seed
+from src.space import GRID_LIMIT, Choice, Dimension, Space, Values, configure, options, parse, parse_start, size
+from src.standing import best, evaluation_of, final, standings, winner
+from src.strategies import GUIDED, STARTUP, point_key, propose, stable_seed
+from src.values import score
 
 PROBES = 3  # points whose speed is measured before the first trial: the smallest, median and largest
+MISSES = 200  # points in a row that cannot be trained, before no more are proposed
 CRASHES = 2  # of a probe, before it is left out
 
 
@@ -46,8 +49,9 @@ class Plan:
         known = known_keys(plain, dimensions)
         constraints = {text: parse_constraint(text, known) for text in config.search.constraints}
         plan = cls(config, Space(dimensions, parse_start(config.search.start, dimensions)), constraints)
-        if config.search.strategy == "random" and config.search.max_trials is None:
-            raise UserError("search.strategy=random needs search.max_trials, such as search.max_trials=20.")
+        if config.search.strategy != "grid" and config.search.max_trials is None:
+            words = "needs search.max_trials, such as search.max_trials=20"
+            raise UserError(f"search.strategy={config.search.strategy} {words}.")
         if fixed := {"training", "training.epochs", "training.epoch_size", "training.threads"} & {
             dimension.key for dimension in dimensions
         }:
@@ -70,21 +74,74 @@ def ahead_only(plan: Plan) -> Plan:
 
 
 def new_points(plan: Plan, rows: Rows) -> list[Point]:
-    """Points to add to the rows: as many as the budget may need, duplicates and misfits named."""
+    """Points to add to the rows, duplicates and misfits named: as many as the budget may need, or the next one of a
+    strategy that goes by results."""
     note_points(plan, rows)
-    limit = plan.config.search.max_trials
-    open_points = sum(point.state in ("feasible", "unchecked") for point in rows.points)
+    left = points_to_come(plan, rows)
     new: list[Point] = []
-    while not plan.exhausted and (limit is None or open_points < limit):
-        values = propose(plan.config.search, plan.space, plan.noted, plan.seen)
+    while left > 0 and not plan.exhausted and is_due(plan, rows, new):
+        known = results(rows, new) if is_guided(plan, rows, new) else []
+        values = propose(plan.config.search, plan.space, plan.noted, plan.seen, known)
         if values is None:
             plan.exhausted = True
             break
         point = describe(plan, plan.noted + 1, values)
         new.append(point)
         note(plan, point)
-        open_points += point.state == "unchecked"
+        left -= point.state == "unchecked"
     return new
+
+
+def points_to_come(plan: Plan, rows: Rows) -> float:
+    """How many points are still to be proposed, at most; told without proposing any."""
+    if plan.exhausted or is_hopeless(plan, rows):
+        return 0
+    limit, left = plan.config.search.max_trials, plan.space.count - len(rows.points)
+    return max(left if limit is None else min(left, limit - count_open(rows.points)), 0)
+
+
+def is_hopeless(plan: Plan, rows: Rows) -> bool:
+    """Whether so many points in a row could not be trained, of a space too large to try them all."""
+    last = rows.points[-MISSES:]
+    return plan.space.count > GRID_LIMIT and len(last) == MISSES and all(p.state == "infeasible" for p in last)
+
+
+def count_open(points: list[Point]) -> int:
+    """Points that can be trained, or may turn out to."""
+    return sum(point.state in ("feasible", "unchecked") for point in points)
+
+
+def is_guided(plan: Plan, rows: Rows, new: list[Point]) -> bool:
+    """Whether results say which point comes next: there are enough for a strategy that goes by them."""
+    return plan.config.search.strategy in GUIDED and count_open(rows.points) + count_open(new) >= STARTUP
+
+
+def is_due(plan: Plan, rows: Rows, new: list[Point]) -> bool:
+    """Whether a point should be proposed now: one that goes by results, once those of all before it are in."""
+    if not is_guided(plan, rows, new):
+        return True
+    scope = scope_of(plan.config, rows)
+    if not scope.has_budget or scope.is_reached or any(point.state == "unchecked" for point in [*rows.points, *new]):
+        return False
+    searched = (trial for trial in rows.trials if trial.role == "search" and trial.state != "running")
+    return not any(wants_training(rows, trial, scope) for trial in searched)
+
+
+def results(rows: Rows, new: list[Point]) -> list[tuple[Values, float]]:
+    """Points with their scores, for a strategy that goes by these: the worst of all for what cannot be trained, the
+    median for what is being trained. Empty as long as nothing has a score."""
+    scores: dict[int, list[float]] = {}
+    for trial in rows.trials:
+        if trial.role == "search" and trial.epochs and trial.state != "failed":
+            scores.setdefault(trial.point, []).append(score(best(trial).metrics, rows.objective)[0])
+    means = {point: fmean(own) for point, own in scores.items()}
+    if not means:
+        return []
+    worst, middle = max(means.values()), median(means.values())
+    under_way = {trial.point for trial in rows.trials if trial.state != "failed"}
+    rest = ((p, middle if p.number in under_way else worst) for p in [*rows.points, *new] if p.number not in means)
+    known = [(rows.point(number).values, mean) for number, mean in means.items()]
+    return known + [(point.values, value) for point, value in rest if point.state != "duplicate"]
 
 
 def note_points(plan: Plan, rows: Rows) -> None:
@@ -146,6 +203,8 @@ def wanted(plan: Plan, rows: Rows) -> Iterator[tuple[int, str, int]]:
     points = [p.number for p in rows.points if p.state == "feasible" and p.number <= scope.last_point]
     every = [(point, "search", repeat) for repeat in range(search.repeats) for point in points]
     yield from every
+    if points_to_come(plan, rows) > 0 and not scope.is_reached:
+        return
     known = {(trial.point, trial.role, trial.repeat) for trial in rows.trials}
     if known.issuperset(every) and is_over(rows, "search", scope):
         best = [standing.point.number for standing in standings(rows, "search")[: search.confirm]]
@@ -265,9 +324,8 @@ def unfinished(plan: Plan, rows: Rows) -> list[Trial]:
 
 def is_complete(plan: Plan, rows: Rows) -> bool:
     """Whether nothing is left of what the configuration asks for; told without proposing any point."""
-    limit = plan.config.search.max_trials
-    open_points = sum(point.state in ("feasible", "unchecked") for point in rows.points)
-    more = len(rows.points) < plan.space.count and (limit is None or open_points < limit)
+    scope = scope_of(plan.config, rows)
+    more = points_to_come(plan, rows) > 0 and not scope.is_reached
     return not more and not new_trials(plan, rows) and next_work(plan, rows, ()) is None
 
 

@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from src.estimate import seconds_left, show_seconds
+from src.estimate import seconds_left, show_seconds, trials_to_come
 from src.messages import Checked, EpochEnded, Failed, Finished, TrainWork
 from src.plan import Plan, unfinished
 from src.rows import Rows
@@ -58,7 +58,7 @@ class Screen:
                 self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
-            case EpochEnded() if len(self.rows.trials) == 1:
+            case EpochEnded() if self.count_all() == 1:
                 self.say(
                     f"epoch {event.epoch.number}/{target(self.plan.config, self.rows)} {describe_epoch(event.epoch)}"
                 )
@@ -88,7 +88,7 @@ class Screen:
         """One line for a trial that has finished."""
         trial = self.rows.trial(event.trial)
         epoch = best(trial)
-        done = f"{self.count_done()}/{len(self.rows.trials)}"
+        done = f"{self.count_done()}/{self.count_all()}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         words = title(self.rows.point(trial.point).values)
         reason = f"; {event.reason}" if event.reason else ""
@@ -104,6 +104,10 @@ class Screen:
     def count_done(self) -> int:
         """Trials that have had all their epochs."""
         return len(self.rows.trials) - len(unfinished(self.plan, self.rows))
+
+    def count_all(self) -> int:
+        """Trials there are, and those that the strategy has still to propose."""
+        return len(self.rows.trials) + trials_to_come(self.plan, self.rows)
 
     def time_left(self) -> str:
         """`, 7 min left`, or nothing as long as it is not known."""
@@ -129,7 +133,7 @@ class Screen:
         checked = sum(point.state != "unchecked" for point in self.rows.points)
         finished = self.count_done()
         checking = not self.rows.trials
-        done, total = (checked, len(self.rows.points)) if checking else (finished, len(self.rows.trials))
+        done, total = (checked, len(self.rows.points)) if checking else (finished, self.count_all())
         table = Table.grid(padding=(0, 1))
         words = "points checked" if checking else "trials"
         table.add_row(

@@ -9,11 +9,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
-from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds
-from src.plan import Plan, failed_for_good, is_given_up, unfinished
+from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds, trials_to_come
+from src.plan import Plan, failed_for_good, is_given_up, points_to_come, unfinished
 from src.rows import Rows
+from src.schema import Search
 from src.scope import is_within_budget, scope_of, target
 from src.standing import evaluation_of, final, places, ranking
+from src.strategies import GUIDED, STARTUP
 from src.verdict import judge_search
 from src.writing import command, number_of, short_keys, show, show_metric, spans
 
@@ -25,7 +27,7 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     count = {state: sum(p.state == state for p in rows.points) for state in ("feasible", "infeasible", "duplicate")}
     console.print(
         f"[b]{number_of(len(rows.points), 'point')}[/b]: {count['feasible']} to train, "
-        f"{count['infeasible']} infeasible, {count['duplicate']} duplicate"
+        f"{count['infeasible']} infeasible, {count['duplicate']} duplicate" + describe_share(plan, rows)
     )
     for reason, numbers in left_out(rows).items():
         console.print(
@@ -38,10 +40,25 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     more += ", then the winner on all images" if search.refit else ""
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
+    trials = len(unfinished(plan, rows)) + trials_to_come(plan, rows)
     console.print(
-        f"{number_of(len(unfinished(plan, rows)), 'trial')} up to epoch {target(plan.config, rows)}{more}, "
+        f"{number_of(trials, 'trial')} up to epoch {target(plan.config, rows)}{more}, "
         f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
+    )
+
+
+def describe_share(plan: Plan, rows: Rows) -> str:
+    """How many more points follow from results, and which part of its space a strategy that draws found infeasible."""
+    search, left = plan.config.search, int(points_to_come(plan, rows))
+    words = f"; {left} more to train will be proposed by {search.strategy} as results come" if left else ""
+    drawn = rows.points[: STARTUP if search.strategy in GUIDED else None]
+    if search.strategy == "grid" or not drawn:
+        return words
+    share = sum(point.state == "infeasible" for point in drawn) / len(drawn)
+    space = f"{plan.space.count:,.0f} points" if plan.space.count < float("inf") else "infinitely many points"
+    return (
+        f"{words}\n[dim]  of a space of {space}, of which about {share:.0%} cannot be built ({len(drawn)} drawn)[/dim]"
     )
 
 
@@ -151,17 +168,18 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
         more = f"search.retries={rows.crashes['evaluate', best.number]} tries once more"
         console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
     scope = scope_of(plan.config, rows)
-    left = [trial for trial in rows.trials if trial.state == "waiting" and not is_within_budget(trial, scope)]
+    left = sum(trial.state == "waiting" and not is_within_budget(trial, scope) for trial in rows.trials)
+    left += int(points_to_come(plan, rows)) * plan.config.search.repeats
     if left:
-        search = plan.config.search
-        budget = f"search.max_seconds={search.max_seconds}, search.max_trials={search.max_trials}"
-        reason = (
-            f"search.target={search.target} is reached" if scope.is_reached else f"the budget is used up ({budget})"
-        )
-        console.print(
-            f"{number_of(len(left), 'trial')} not begun: {reason}; a larger one goes on.",
-            soft_wrap=True,
-        )
+        print_budget(console, plan.config.search, left, scope.is_reached)
+
+
+def print_budget(console: Console, search: Search, left: int, is_reached: bool) -> None:
+    """Which limit keeps trials from being begun."""
+    limits = {key: getattr(search, key) for key in ("max_trials", "max_epochs", "max_seconds")}
+    budget = ", ".join(f"search.{key}={value:g}" for key, value in limits.items() if value is not None)
+    reason = f"search.target={search.target} is reached" if is_reached else f"the budget is used up ({budget})"
+    console.print(f"{number_of(left, 'trial')} not begun: {reason}; a larger one goes on.", soft_wrap=True)
 
 
 # ------------------------------------------------------------------------------------------ pieces

@@ -9,7 +9,6 @@ from src.config import UserError
 from src.ledger import Ledger
 from src.messages import Event, Failed, Started, Stopped, TrainWork
 from src.plan import Plan, new_points, new_trials, newly_pruned, next_work
-from src.rows import Row
 from src.workers import Pool
 
 WAIT = 0.5  # seconds between looks at the clock while no worker says anything
@@ -65,11 +64,11 @@ def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Call
 
 
 def fill(plan: Plan, ledger: Ledger, pool: Pool) -> None:
-    """New rows for what is proposed, and work for workers that have none."""
+    """Work for workers that have none, and new rows for what is proposed."""
     if pool.stopping:
         return
-    propose(plan, ledger)
     for worker in pool.free():
+        propose(plan, ledger)
         work = next_work(plan, ledger.rows, pool.busy())
         if work is None:
             break
@@ -82,13 +81,17 @@ def propose(plan: Plan, ledger: Ledger) -> None:
     """Write down the points and trials that the plan adds to the rows."""
     for event in newly_pruned(plan, ledger.rows):
         ledger.save(event)
-    rows: list[Row] = [*new_points(plan, ledger.rows), *new_trials(plan, ledger.rows)]
-    for row in rows:
-        ledger.save(row)
+    for trial in new_trials(plan, ledger.rows):
+        ledger.save(trial)
+    for point in new_points(plan, ledger.rows):
+        ledger.save(point)
 
 
 def is_over(plan: Plan, ledger: Ledger, pool: Pool) -> bool:
     """Whether nothing is under way and nothing is left to do."""
     if not pool.is_idle():
         return False
-    return pool.stopping or next_work(plan, ledger.rows, ()) is None
+    if pool.stopping:
+        return True
+    propose(plan, ledger)
+    return next_work(plan, ledger.rows, ()) is None

@@ -331,11 +331,12 @@ class Search(Strict):
     """What is tried, in which order, and how far."""
 
     name: Name
-    strategy: Literal["grid", "random"]
+    strategy: Literal["grid", "random", "bayesian", "tpe"]
     objective: Literal["val_accuracy", "val_loss"]
     seed: NonNegativeInt
     max_trials: PositiveInt | None
     max_seconds: PositiveFloat | None
+    max_epochs: PositiveInt | None = None
     repeats: PositiveInt = 1
     confirm: NonNegativeInt = 0
     confirm_repeats: PositiveInt = 5

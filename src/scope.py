@@ -18,7 +18,7 @@ class Scope:
     until: int  # epochs of every trial
     last_point: float  # number of the last point to train
     seeds: dict[str, int]  # by role
-    has_time: bool
+    has_budget: bool  # of seconds and epochs
     is_reached: bool  # the target
     retries: int
     limits: Limits  # of the pruner
@@ -32,11 +32,13 @@ def scope_of(config: Config, rows: Rows) -> Scope:
     last = points[limit - 1] if limit < len(points) else float("inf")
     seeds = {"search": search.repeats, "confirm": search.confirm_repeats if search.confirm else 0}
     has_time = search.max_seconds is None or rows.seconds() < search.max_seconds
+    spent = sum(len(trial.epochs) for trial in rows.trials) if search.max_epochs else 0
+    has_budget = has_time and (search.max_epochs is None or spent < search.max_epochs)
     is_reached = search.target is not None and any(
         reaches(trial, search.target, rows.objective) for trial in rows.trials
     )
     scope = Scope(
-        target(config, rows), last, {**seeds, "refit": int(search.refit)}, has_time, is_reached, search.retries, {}
+        target(config, rows), last, {**seeds, "refit": int(search.refit)}, has_budget, is_reached, search.retries, {}
     )
     return replace(scope, limits=limits_of(search, rows, scope))
 
@@ -67,7 +69,7 @@ def reaches(trial: Trial, target: float, objective: str) -> bool:
 
 def is_over(rows: Rows, role: str, scope: Scope) -> bool:
     """Whether no trial of a role is being trained or will be, were there time for all."""
-    scope = replace(scope, has_time=True)
+    scope = replace(scope, has_budget=True)
     trials = (trial for trial in rows.trials if trial.role == role)
     return not any(trial.state == "running" or wants_training(rows, trial, scope) for trial in trials)
 
@@ -102,7 +104,7 @@ def is_of_winner(rows: Rows, refit: Trial, scope: Scope) -> bool:
 
 def is_within_budget(trial: Trial, scope: Scope) -> bool:
     """Whether a trial may be begun, or be given more epochs."""
-    return is_asked_for(trial, scope) and scope.has_time and not (scope.is_reached and trial.role == "search")
+    return is_asked_for(trial, scope) and scope.has_budget and not (scope.is_reached and trial.role == "search")
 
 
 def is_asked_for(trial: Trial, scope: Scope) -> bool:

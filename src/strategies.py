@@ -1,32 +1,50 @@
-"""Who proposes a point: proposal n follows from (space, seed, n, the points before it), nothing else."""
+"""Who proposes a point: proposal n follows from (space, seed, n, the points before it and their results), nothing else."""
 
 import hashlib
-from collections.abc import Collection
+import random
+import warnings
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
 from src.processes import silenced
 from src.schema import Search
-from src.space import Choice, Dimension, Range, Space, Values, options, size, without_inactive
+from src.space import GRID_LIMIT, Choice, Dimension, Range, Space, Values, options, size, without_inactive
 
+STARTUP = 10  # points drawn at random that can be trained, before results guide a strategy
 DRAWS = 100  # of a random point, before the unseen points of a finite space are enumerated
+PARZEN_DRAWS = 20  # of the Parzen estimator, before a point is drawn at random
+CANDIDATES = 1000  # unseen points that the Gaussian process may choose from, where its first choice was seen
+GUIDED = ("bayesian", "tpe")
+
+Results = Sequence[tuple[Values, float]]  # points with their scores; lower is better
 
 
-def propose(search: Search, space: Space, number: int, seen: Collection[str]) -> Values | None:
+def propose(search: Search, space: Space, number: int, seen: Collection[str], results: Results = ()) -> Values | None:
     """The point of that number, or None where there is none left: first those to start with, then the strategy's.
 
-    `seen` holds `point_key` of all points proposed before, in any order.
+    `seen` holds `point_key` of all points proposed before, in any order; `results`, if there are any to go by, has them with their scores.
     """
     if number < len(space.start):
         return space.start[number]
     if search.strategy == "grid":
         return next(islice(space.rest, number - len(space.start), None), None)
+    if results:
+        ask = {"bayesian": by_gaussian_process, "tpe": by_parzen_estimator}[search.strategy]
+        if (values := ask(space, results, stable_seed(search.seed, number), seen)) is not None:
+            return values
     return random_point(space, search.seed, number, seen)
 
 
 def point_key(values: Values) -> str:
     """Equal for equal points."""
     return repr(sorted(values.items()))
+
+
+# ---------------------------------------------------------------------------------------- at random
 
 
 def random_point(space: Space, seed: int, number: int, seen: Collection[str]) -> Values | None:
@@ -44,13 +62,12 @@ def random_point(space: Space, seed: int, number: int, seen: Collection[str]) ->
 def sample(dimensions: list[Dimension], seed: int, number: int, draw: int) -> Values:
     """One point, drawn without regard to the others."""
     values: Values = {}
-    for index, (dimension, hyperparameter) in enumerate(zip(dimensions, hyperparameters(dimensions), strict=True)):
-        value = hyperparameter.random_sample(stable_seed(seed, number, draw, index))
-        values[dimension.key] = value if is_unstepped(dimension) else options(dimension)[value]
+    for index, (dimension, parameter) in enumerate(zip(dimensions, declare(dimensions).space, strict=True)):
+        values[dimension.key] = decode(dimension, parameter.random_sample(stable_seed(seed, number, draw, index)))
     return without_inactive(dimensions, values)
 
 
-def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
+def declare(dimensions: list[Dimension]) -> Any:
     """keras-tuner's hyperparameters of the space; choices and steps by their index.
 
     (Its `Choice` refuses lists and None and turns booleans into numbers; its stepped `Float` never
@@ -63,11 +80,11 @@ def hyperparameters(dimensions: list[Dimension]) -> list[Any]:
     for dimension in dimensions:
         if is_unstepped(dimension):
             assert isinstance(dimension, Range)
-            declare = space.Int if dimension.whole else space.Float
-            declare(dimension.key, dimension.low, dimension.high, sampling="log" if dimension.log else "linear")
+            add = space.Int if dimension.whole else space.Float
+            add(dimension.key, dimension.low, dimension.high, sampling="log" if dimension.log else "linear")
         else:
             space.Choice(dimension.key, list(range(len(options(dimension)))))
-    return list(space.space)
+    return space
 
 
 def is_unstepped(dimension: Dimension) -> bool:
@@ -75,6 +92,114 @@ def is_unstepped(dimension: Dimension) -> bool:
     return not isinstance(dimension, Choice) and dimension.step is None
 
 
+def decode(dimension: Dimension, value: Any) -> Any:
+    """A hyperparameter's value as the dimension's own."""
+    if is_unstepped(dimension):
+        return int(value) if dimension.whole else float(value)  # type: ignore[union-attr]
+    return options(dimension)[value]
+
+
+def encode(dimension: Dimension, value: Any) -> Any:
+    """A dimension's value as the hyperparameter's."""
+    if is_unstepped(dimension):
+        return value
+    same = (value == known and type(value) is type(known) for known in options(dimension))
+    return list(same).index(True)
+
+
 def stable_seed(*parts: int | str) -> int:
     """A positive 31-bit seed that follows from the parts alone, on every machine and version."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") % (2**31 - 1) + 1
+
+
+# ------------------------------------------------------------------------------- guided by results
+
+
+def by_gaussian_process(space: Space, results: Results, seed: int, seen: Collection[str]) -> Values | None:
+    """What keras-tuner's Bayesian oracle proposes; if it was seen before, the unseen point that its process likes best."""
+    dimensions, oracle = space.dimensions, make_oracle(space.dimensions, results, seed)
+    with warnings.catch_warnings(), threadpool_limits(1):  # of its many small products more threads are slower
+        warnings.simplefilter("ignore")  # of fits that do not converge
+        found = oracle.populate_space("next")["values"]
+        values = without_inactive(dimensions, {d.key: decode(d, found[d.key]) for d in dimensions})
+        if point_key(values) not in seen:
+            return values
+        if not (left := unseen_points(space, seed, seen)):
+            return None
+        mean, deviation = oracle.gpr.predict(
+            np.array([to_vector(oracle, dimensions, p) for p in left]), return_std=True
+        )
+    return left[int(np.argmin(mean - oracle.beta * deviation))]
+
+
+def make_oracle(dimensions: list[Dimension], results: Results, seed: int) -> Any:
+    """keras-tuner's Bayesian oracle in memory, with these results as its trials."""
+    space = declare(dimensions)
+    import keras_tuner
+    from keras_tuner.engine.trial import Trial
+
+    objective = keras_tuner.Objective("score", "min")
+    oracle = keras_tuner.oracles.BayesianOptimizationOracle(
+        objective, max_trials=len(results) + 1, num_initial_points=1, seed=seed, hyperparameters=space
+    )
+    for number, (values, score) in enumerate(results):
+        own = space.copy()
+        own.values = {d.key: encode(d, values[d.key]) for d in dimensions if values[d.key] is not None}
+        trial = Trial(own, trial_id=str(number), status="COMPLETED")
+        trial.score = score
+        oracle.trials[trial.trial_id] = trial
+    return oracle
+
+
+def to_vector(oracle: Any, dimensions: list[Dimension], values: Values) -> list[float]:
+    """A point as the oracle sees it: a number from 0 to 1 for each dimension; the default's where it is inactive."""
+    pairs = zip(dimensions, oracle.hyperparameters.space, strict=True)
+    return [p.value_to_prob(p.default if values[d.key] is None else encode(d, values[d.key])) for d, p in pairs]
+
+
+def unseen_points(space: Space, seed: int, seen: Collection[str]) -> list[Values]:
+    """Points that were not proposed: all of a small space, else some at random."""
+    if size(space.dimensions) <= GRID_LIMIT:
+        left = [values for values in space.grid if point_key(values) not in seen]
+        return random.Random(seed).sample(left, min(len(left), CANDIDATES))
+    drawn = (sample(space.dimensions, seed, 0, draw) for draw in range(CANDIDATES // 5))
+    return [values for values in drawn if point_key(values) not in seen]
+
+
+def by_parzen_estimator(space: Space, results: Results, seed: int, seen: Collection[str]) -> Values | None:
+    """What Optuna's tree-structured Parzen estimator draws (Bergstra et al., 2011), of all dimensions together; None
+    where it draws nothing new."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    kinds = {d.key: distribution(d) for d in space.dimensions}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it calls `multivariate` and `group` experimental
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1, multivariate=True, group=True)
+        study = optuna.create_study(sampler=sampler)
+        for values, score in results:
+            own = {d.key: encode(d, values[d.key]) for d in space.dimensions if values[d.key] is not None}
+            known = {key: kinds[key] for key in own}
+            study.add_trial(optuna.trial.create_trial(params=own, distributions=known, value=score))
+        for _ in range(PARZEN_DRAWS):
+            params = study.ask(kinds).params
+            values = without_inactive(space.dimensions, {d.key: decode(d, params[d.key]) for d in space.dimensions})
+            if point_key(values) not in seen:
+                return values
+    return None
+
+
+def distribution(dimension: Dimension) -> Any:
+    """A dimension as Optuna has it: in order where its values are numbers that rise, else one of some."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if is_unstepped(dimension):
+        assert isinstance(dimension, Range)
+        if dimension.whole:
+            return IntDistribution(int(dimension.low), int(dimension.high), log=dimension.log)
+        return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+    known = options(dimension)
+    is_number = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+    if is_number and known == sorted(known):
+        return IntDistribution(0, len(known) - 1)
+    return CategoricalDistribution(range(len(known)))

@@ -40,6 +40,7 @@ from src.writing import again, command, number_of, spans
 AMOUNTS = [
     "max_trials",
     "max_seconds",
+    "max_epochs",
     "target",
     "repeats",
     "confirm",

@@ -23,6 +23,8 @@ from src.plan import (
     new_points,
     new_trials,
     next_work,
+    points_to_come,
+    results,
 )
 from src.rows import Invocation, Rows
 from src.scope import target
@@ -724,3 +726,127 @@ def test_the_order_of_finishing_decides_nothing(order: tuple[int, ...]) -> None:
         (8, 2, "confirm", 1),
         (9, 1, "refit", 0),
     ]
+
+
+# ------------------------------------------------------------------------------ proposed by results
+
+WIDE: dict[str, Any] = {"architecture": {"pool": {"int": {"min": 1, "max": 40}}}}
+
+
+def guided(*overrides: str) -> Plan:
+    """A search of 13 points, of which all after the tenth go by results; one epoch each."""
+    return plan_of("training.epochs=1", "search.strategy=tpe", "search.max_trials=13", *overrides, space=WIDE)
+
+
+def look(plan: Plan, rows: Rows) -> None:
+    """Write down what is proposed; every point can be built."""
+    for trial in new_trials(plan, rows):
+        rows.apply(trial, 0)
+    propose(plan, rows)
+    for point in rows.points:
+        if point.state == "unchecked":
+            check(rows, point.number)
+    for trial in new_trials(plan, rows):
+        rows.apply(trial, 0)
+
+
+def train_all_of(plan: Plan, rows: Rows, stop: int = 99) -> list[int]:
+    """One trial after the other, up to so many; the pools of their points, in order."""
+    look(plan, rows)
+    for _ in range(stop):
+        work = next_work(plan, rows, ())
+        if not isinstance(work, TrainWork):
+            break
+        pool = rows.point(rows.trial(work.trial).point).values["architecture.pool"]
+        finish(rows, work.trial, epoch(1, pool / 100))
+        look(plan, rows)
+    return [rows.point(trial.point).values["architecture.pool"] for trial in rows.trials if trial.epochs]
+
+
+def probed(plan: Plan) -> Rows:
+    """No rows but one probe's crashes, so that training comes first."""
+    rows = Rows(plan.config.search.objective)
+    rows.crashes.update({("probe", number): 9 for number in range(1, 99)})
+    return rows
+
+
+def test_points_wait_for_results() -> None:
+    """Ten points at first; then one at a time, each when the one before has its result; as many as asked for."""
+    plan = guided()
+    rows = probed(plan)
+    for done in range(11):
+        train_all_of(plan, rows, 1 if done else 0)
+        assert len(rows.points) == 10 + (done == 10)
+    assert points_to_come(plan, rows) == 2
+    assert len(train_all_of(plan, rows)) == 13 and points_to_come(plan, rows) == 0
+
+
+def test_a_resumed_search_proposes_the_same() -> None:
+    """What is proposed follows from the rows: a plan made anew at any moment goes on with the same points."""
+    whole = train_all_of(guided(), probed(guided()))
+    rows = probed(guided())
+    for _ in range(13):
+        train_all_of(guided(), rows, 1)
+    assert train_all_of(guided(), rows) == whole
+    assert train_all_of(guided("search.max_trials=15"), rows)[:13] == whole and len(rows.trials) == 15
+
+
+def test_an_interrupted_trial_ends_before_the_next_is_proposed() -> None:
+    """With results missing, no point is proposed by those that are there, unless a worker would wait for work."""
+    plan = guided()
+    rows = probed(plan)
+    train_all_of(plan, rows, 10)
+    assert len(rows.points) == 11
+    rows.apply(Started(11, 1), 0)
+    assert len(new_points(guided(), rows)) == 1  # another worker is free, and trial 11 under way
+    rows.apply(Stopped(11), 0)
+    assert new_points(guided(), rows) == []
+
+
+def test_nothing_is_confirmed_before_the_last_point() -> None:
+    """The search is not over as long as points are to come, though all trials have ended."""
+    plan = guided("search.confirm=2", "search.confirm_repeats=1")
+    rows = probed(plan)
+    train_all_of(plan, rows)
+    assert [trial.role for trial in rows.trials] == ["search"] * 13 + ["confirm"] * 2
+
+
+def test_results_of_all_kinds() -> None:
+    """What cannot be trained counts as the worst, what is being trained as the median, each of the others by its mean."""
+    plan = plan_of("training.epochs=1", "search.repeats=2")
+    rows = checked_rows(plan)
+    finish(rows, 1, epoch(1, 0.9))
+    finish(rows, 5, epoch(1, 0.7))  # point 1 on another seed
+    finish(rows, 2, epoch(1, 0.5))
+    rows.apply(Failed(train_of(plan, rows), "nan", "loss is nan"), 0)
+    rows.point(4).state = "infeasible"
+    del rows.trials[7], rows.trials[3]
+    found = {values["architecture.kernel"] * 10 + values["architecture.pool"]: s for values, s in results(rows, [])}
+    assert found == {31: pytest.approx(-0.8), 32: -0.5, 51: pytest.approx(-0.65), 52: -0.5}
+
+
+def test_epochs_are_a_budget_too() -> None:
+    """No trial is begun once all together have had search.max_epochs; with more, the search goes on."""
+    plan = plan_of("search.max_epochs=3")
+    rows = checked_rows(plan)
+    rows.apply(Probe(1, 1, 1.0, 1.0), 0)
+    finish(rows, 1, *both(0.5, 0.6))
+    assert train_of(plan, rows).trial == 2
+    finish(rows, 2, *both(0.5, 0.6))
+    assert isinstance(next_work(plan, rows, ()), EvaluateWork)
+    assert train_of(plan_of("search.max_epochs=5"), rows).trial == 3
+
+
+def test_a_hopeless_search_ends() -> None:
+    """In a space without end, a strategy gives up after 200 points in a row that cannot be trained."""
+    endless = {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}}
+    plan = plan_of("search.strategy=random", "search.max_trials=30", space=endless)
+    rows = Rows(plan.config.search.objective)
+    while len(rows.points) < 999:
+        before = len(rows.points)
+        propose(plan, rows)
+        if len(rows.points) == before:
+            break
+        for point in rows.points[before:]:
+            check(rows, point.number, "too small")
+    assert 200 <= len(rows.points) <= 230

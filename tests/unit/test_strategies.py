@@ -1,5 +1,6 @@
 """A proposal follows from the seed, its number and what was proposed before: nothing else."""
 
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -79,6 +80,69 @@ def test_what_to_start_with_comes_first_and_once(strategy: str) -> None:
         points.append(values)
     assert points[:2] == start
     assert sorted(tuple(point.values()) for point in points) == [(3, 1), (3, 2), (5, 1), (5, 2)]
+
+
+# --------------------------------------------------------------------------------------- by results
+
+MIXED: dict[str, Any] = {
+    "architecture": {"pool": {"int": {"min": 1, "max": 6}}, "filters": {"choice": [[8, 8], 16, None]}},
+    "optimizer": {
+        "choice": ["adam", "sgd"],
+        "momentum": {"float": {"min": 0.0, "max": 1.0}, "when": {"optimizer": "sgd"}},
+    },
+}
+
+
+def badness(values: Values) -> float:
+    """Lower is better: a large pool, sgd, and a momentum near 0.8."""
+    momentum = values["optimizer.momentum"]
+    return float(6 - values["architecture.pool"] + (3 if momentum is None else 3 * abs(momentum - 0.8)))
+
+
+def search_mixed(strategy: str, count: int, seed: int = 0) -> list[Values]:
+    """That many points, each proposed with the results of all before it, after ten at random."""
+    chosen = config(f"search.strategy={strategy}", f"search.seed={seed}", space=MIXED)
+    space = Space(parse(MIXED, chosen.model_dump()))
+    points: list[Values] = []
+    for number in range(count):
+        known = [(values, badness(values)) for values in points] if number >= 10 and strategy != "random" else []
+        point = propose(chosen.search, space, number, {point_key(values) for values in points}, known)
+        assert point is not None
+        points.append(point)
+    return points
+
+
+@pytest.mark.parametrize("strategy", ["bayesian", "tpe"])
+def test_results_guide_a_strategy(strategy: str) -> None:
+    """In a mixed and conditional space, points proposed by results are better than those at random, for every seed; all
+    are points of the space, none comes twice, and the same results give the same point."""
+    for seed in range(3):
+        points = search_mixed(strategy, 22, seed)
+        at_random = search_mixed("random", 22, seed)
+        assert points[:10] == at_random[:10] and search_mixed(strategy, 12, seed) == points[:12]
+        assert mean(map(badness, points[14:])) < mean(map(badness, at_random[14:])) - 1
+        assert len({point_key(point) for point in points}) == 22
+        for point in points:
+            assert type(point["architecture.pool"]) is int and point["architecture.filters"] in ([8, 8], 16, None)
+            assert (point["optimizer.momentum"] is None) == (point["optimizer"] == "adam")
+
+
+@pytest.mark.parametrize("strategy", ["bayesian", "tpe"])
+def test_a_guided_strategy_exhausts_a_finite_space(strategy: str) -> None:
+    """Every point comes once, the best of those left first or nearly so; then none."""
+    space = {"architecture": {"pool": {"int": {"min": 1, "max": 16}}, "kernel": {"choice": [1, 3]}}}
+    chosen = config(f"search.strategy={strategy}", space=space)
+    dimensions = Space(parse(space, chosen.model_dump()))
+    points: list[Values] = []
+    while True:
+        known = [(values, -float(values["architecture.pool"])) for values in points] if len(points) >= 10 else []
+        point = propose(chosen.search, dimensions, len(points), {point_key(values) for values in points}, known)
+        if point is None:
+            break
+        points.append(point)
+    pools = [point["architecture.pool"] for point in points]
+    assert sorted(pools) == sorted([*range(1, 17)] * 2)
+    assert mean(pools[10:18]) > mean(pools[18:]) + 2
 
 
 def test_stable_seed() -> None:

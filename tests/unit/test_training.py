@@ -239,7 +239,7 @@ def stream(data: Dataset, size: int, first: int, last: int = 0) -> list[int]:
         def get_metrics_result(self) -> dict[str, float]:
             return {}
 
-    run = compile_training(Eye(), data.train, trial_keys(*DNN, f"training.epoch_size={size}"), 7)  # type: ignore[arg-type]
+    run = compile_training(Eye(), data.train, trial_keys(*DNN, f"training.epoch_size={size}"), 7)
     for number in range(first, (last or first) + 1):
         run(number)
     return [int(value) for value in seen]

@@ -1,0 +1,241 @@
+"""How much of the grid's training do strategies and pruners need, and how good is the network that they choose?
+
+    python -m benchmarks.search                 replays the stored curves, 15 minutes on 2 cores
+    python -m benchmarks.search +train=4        trains them anew with 4 seeds, some hours, and stores them
+
+`curves.csv` has the 40 points of `cnn_grid` that can be built, trained on mnist_5k for ten passes over its 4,000 images
+with each of some seeds, and looked at after every 1,000 images (an epoch of `training.epoch_size=1000`): how many of the
+500 validation images were right, the loss, and which images were right at the best epoch. A replay is a sweep by the
+project's own plan that reads a trial's epochs from the table. So that replays differ, each point's curve is that of a
+seed drawn for this point. What a point is worth is its mean over all seeds; the regret of a choice is what the best
+point has more. Two points are told apart where the interval of their difference at 95 % (by seeds and images, for this
+one pair) leaves zero out.
+"""
+
+import csv
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from statistics import fmean, median
+
+import numpy as np
+from hydra import compose, initialize_config_dir
+from numpy.typing import NDArray
+from rich.console import Console
+
+from src.config import CONF, resolve, validate
+from src.contrasts import Group, compare
+from src.folder import open_sweep
+from src.ledger import read_arrays, read_rows
+from src.messages import Checked, CheckWork, EpochEnded, Event, Finished, Paused, ProbeWork, Started, TrainWork
+from src.plan import Plan, next_work
+from src.report import new_table
+from src.rows import Row, Rows
+from src.runner import propose
+from src.schema import Config
+from src.standing import winner
+from src.strategies import point_key
+from src.values import Epoch, File, Probe
+
+CURVES = Path(__file__).with_name("curves.csv")
+IMAGES, EPOCHS, SEARCHES = 500, 40, 20
+FILE = File("none", "")
+BASE = ["search=cnn_grid", "training.epoch_size=1000", f"training.epochs={EPOCHS}", "tracking=none"]
+RANDOM, TPE, GAUSS = "search.strategy=random", "search.strategy=tpe", "search.strategy=bayesian"
+SEARCHES_OF = [  # strategies and pruners with their amounts
+    "",
+    "search.pruner=median search.rung=4",
+    "search.pruner=asha",
+    "search.pruner=hyperband",
+    "search.pruner=top_k search.rung=4 search.keep=4",
+    "search.pruner=top_k search.keep=4",
+    "search.pruner=top_k search.keep=2",
+    "search.pruner=halving search.rung=2",
+    "search.pruner=halving",
+    "search.pruner=halving search.factor=4",
+    *(f"{one} search.max_trials=20{more}" for one in (RANDOM, TPE, GAUSS) for more in ("", " search.pruner=halving")),
+    *(f"{one} search.max_trials={n}" for one in (RANDOM, TPE, GAUSS) for n in (3, 12)),
+]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training of a point: right images and loss after each epoch; which images were right at the best one."""
+
+    parameters: int
+    right: tuple[int, ...]
+    loss: tuple[float, ...]
+    images: bytes  # packed bits
+
+
+Curves = dict[int, list[Curve]]  # by point, one a seed
+
+
+def main(arguments: list[str]) -> None:
+    """Train if asked to; then replay every search and print what it spent and found."""
+    own = dict(argument[1:].split("=") for argument in arguments if argument.startswith("+"))
+    if "train" in own:
+        train(int(own["train"]), [argument for argument in arguments if not argument.startswith("+")])
+    curves = read_curves()
+    console = Console(width=160, highlight=False)
+    seeds = len(next(iter(curves.values())))
+    console.print(f"{len(curves)} points, {seeds} seeds, {EPOCHS} epochs of 1,000 images; {SEARCHES} searches each")
+    table = new_table(
+        "search", "epochs", "of the grid's", "regret", "largest", "not told apart", "the best", text=("search",)
+    )
+    table.add_row("any point", "0", "0.0%", *worth(curves, list(curves)))
+    with ProcessPoolExecutor() as pool:
+        for search in SEARCHES_OF:
+            found = list(pool.map(partial(replay, search), range(SEARCHES)))
+            spent = median(epochs for _, epochs in found)
+            cells = [
+                f"{spent:.0f}",
+                f"{spent / EPOCHS / len(curves):.1%}",
+                *worth(curves, [point for point, _ in found]),
+            ]
+            table.add_row(search.replace("search.", "") or "grid", *cells)
+    console.print(table)
+
+
+def worth(curves: Curves, chosen: list[int]) -> list[str]:
+    """Mean and largest regret in points of accuracy; shares of choices not told apart from the best, and that are it."""
+    regrets = [regret(curves, point) for point in chosen]
+    same = [is_as_good(curves, point) for point in chosen]
+    best = [point == best_point(curves) for point in chosen]
+    return [f"{100 * fmean(regrets):.2f}", f"{100 * max(regrets):.2f}", f"{fmean(same):.0%}", f"{fmean(best):.0%}"]
+
+
+def mean_accuracy(curves: Curves, point: int) -> float:
+    """Over the seeds, each at its best epoch."""
+    return fmean(max(curve.right) for curve in curves[point]) / IMAGES
+
+
+def best_point(curves: Curves) -> int:
+    """That of the highest mean accuracy; of equal ones the first."""
+    return max(curves, key=lambda point: (mean_accuracy(curves, point), -point))
+
+
+def regret(curves: Curves, point: int) -> float:
+    """What the best point has more."""
+    return mean_accuracy(curves, best_point(curves)) - mean_accuracy(curves, point)
+
+
+def is_as_good(curves: Curves, point: int) -> bool:
+    """Whether a point cannot be told apart from the best."""
+    best = best_point(curves)
+    if point == best:
+        return True
+    groups = [Group(str(one), dict(enumerate(map(bits, curves[one])))) for one in (best, point)]
+    return bool(compare(groups, True, pairs=1, is_ordered=True).not_told_apart())
+
+
+def bits(curve: Curve) -> NDArray[np.float64]:
+    """1 or 0 for each validation image."""
+    return np.unpackbits(np.frombuffer(curve.images, np.uint8), count=IMAGES).astype(np.float64)
+
+
+# ------------------------------------------------------------------------------------------ replays
+
+
+class Table:
+    """Stands for a ledger: rows in memory, and each event changes them."""
+
+    def __init__(self) -> None:
+        self.rows = Rows("val_accuracy")
+
+    def save(self, event: Event | Row) -> None:
+        """Apply an event."""
+        self.rows.apply(event, 0)
+
+
+def replay(search: str, seed: int) -> tuple[int, int]:
+    """The point that a search chooses, and how many epochs it has trained."""
+    curves = read_curves()
+    plan, table = Plan.of(configuration(search, seed)), Table()
+    numbers = {point_key(values): number for number, values in enumerate(plan.space.grid, 1)}
+    drawn = np.random.default_rng(seed).integers(0, len(next(iter(curves.values()))), 1 + max(curves))
+    while True:
+        propose(plan, table)  # type: ignore[arg-type]
+        work = next_work(plan, table.rows, ())
+        if not isinstance(work, CheckWork | ProbeWork | TrainWork):
+            break
+        point = table.rows.point(table.rows.trial(work.trial).point if isinstance(work, TrainWork) else work.point)
+        number = numbers[point_key(point.values)]
+        for event in answer(work, table.rows, curves[number][drawn[number]] if number in curves else None):
+            table.save(event)
+    first = winner(table.rows)
+    assert first
+    return numbers[point_key(table.rows.point(first.point).values)], sum(
+        len(trial.epochs) for trial in table.rows.trials
+    )
+
+
+def configuration(search: str, seed: int) -> Config:
+    """The sweep that is replayed."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        overrides = [*BASE, *search.split(), f"search.seed={seed}"]
+        return validate(resolve(compose("config", overrides=overrides)))
+
+
+def answer(work: CheckWork | ProbeWork | TrainWork, rows: Rows, curve: Curve | None) -> Iterator[Event]:
+    """What a worker would say, from the table; a point that is not in it cannot be built."""
+    if isinstance(work, CheckWork):
+        yield Checked(work.point, "", curve.parameters) if curve else Checked(work.point, "cannot be built")
+    elif isinstance(work, ProbeWork):
+        yield Probe(work.point, work.operations, 1.0, 0.001)
+    else:
+        assert curve
+        yield Started(work.trial, work.attempt)
+        for number in range(len(rows.trial(work.trial).epochs) + 1, work.until + 1):
+            metrics = {"val_accuracy": curve.right[number - 1] / IMAGES, "val_loss": curve.loss[number - 1]}
+            yield EpochEnded(work.trial, Epoch(number, metrics, 1.0, 0.0), FILE)
+        yield Paused(work.trial) if work.pauses else Finished(work.trial, FILE, "")
+
+
+# ------------------------------------------------------------------------------------------- curves
+
+
+def train(seeds: int, arguments: list[str]) -> None:
+    """Train the grid with so many seeds, and store what came of it."""
+    command = [sys.executable, "-m", "src.sweep", *BASE, f"search.repeats={seeds}", "name=curves", *arguments]
+    subprocess.run(command, check=True)
+    write_curves(Path("sweeps/curves"))
+
+
+def write_curves(folder: Path) -> None:
+    """Store the curves of a sweep, one line a trial."""
+    rows = read_rows(folder, open_sweep(folder).objective)
+    with open(CURVES, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        epochs = range(1, EPOCHS + 1)
+        writer.writerow(
+            ["point", "parameters", *(f"right{n}" for n in epochs), *(f"loss{n}" for n in epochs), "images"]
+        )
+        for trial in sorted(rows.trials, key=lambda trial: (trial.point, trial.repeat)):
+            if trial.state != "finished":
+                continue
+            right = [round(epoch.metrics["val_accuracy"] * IMAGES) for epoch in trial.epochs]
+            loss = [f"{epoch.metrics['val_loss']:.4f}" for epoch in trial.epochs]
+            assert trial.validation
+            images = np.packbits(read_arrays(folder, trial.validation)["right"]).tobytes().hex()
+            writer.writerow([trial.point, rows.point(trial.point).parameters, *right, *loss, images])
+
+
+@cache
+def read_curves() -> Curves:
+    """The stored curves: of all points those seeds that all of them have."""
+    curves: Curves = {}
+    with open(CURVES, newline="") as file:
+        for point, parameters, *values, images in list(csv.reader(file))[1:]:
+            right, loss = tuple(map(int, values[:EPOCHS])), tuple(map(float, values[EPOCHS:]))
+            curves.setdefault(int(point), []).append(Curve(int(parameters), right, loss, bytes.fromhex(images)))
+    seeds = min(map(len, curves.values()))
+    return {point: own[:seeds] for point, own in curves.items()}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
