@@ -52,11 +52,12 @@ def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None
     @hydra.main(config_path=str(CONF), config_name=root, version_base="1.3")
     def job(raw: DictConfig) -> None:
         composed.append(True)
+        overrides = list(HydraConfig.get().overrides.task)
         if codes and max(codes) >= 128:  # stopped by a signal: neither do the other jobs of a multirun begin
             return
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             print(f"job {HydraConfig.get().job.num + 1}: {' '.join(HydraConfig.get().overrides.task)}", flush=True)
-        codes.append(report_errors(lambda: task(validate(resolve(raw)))))
+        codes.append(report_errors(lambda: refuse_several(overrides) or task(validate(resolve(raw)))))
 
     def compose() -> int:
         try:
@@ -104,6 +105,17 @@ def report_errors(action: Callable[[], int]) -> int:
         return 130
     print(f"error: {message}", file=sys.stderr)
     return 2
+
+
+def refuse_several(overrides: Iterable[str]) -> int:
+    """Raises UserError for `activation=[relu,tanh]`, of which Hydra would make one of both."""
+    for group, _, names in (override.partition("=") for override in overrides):
+        if names.startswith("[") and (CONF / group).is_dir():
+            raise UserError(
+                f"{group}={names} would mix these into one: choose one of them, compare them in one sweep "
+                f"(search=single '+search.space.{group}.choice={names}'), or run one after the other (-m {group}={names[1:-1]})."
+            )
+    return 0
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds, trials_to_come
-from src.messages import Checked, EpochEnded, Failed, Finished, TrainWork
+from src.messages import Checked, EpochEnded, Failed, Finished, Paused, TrainWork
 from src.plan import Plan, unfinished
 from src.rows import Rows
 from src.scope import target
@@ -54,6 +54,8 @@ class Screen:
         match event:
             case Finished():
                 self.say(self.describe_finished(event))
+            case Paused():
+                self.say(self.describe_paused(event))
             case Failed():
                 self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
             case Checked(reason=reason) if reason:
@@ -100,6 +102,13 @@ class Screen:
         )
         line = f"{done:>7}  trial {trial.number}{role}: {words}: {result}, {seconds:.1f} s"
         return f"{line}{reason}{self.time_left()}"
+
+    def describe_paused(self, event: Paused) -> str:
+        """One line for a trial that waits to be promoted, or to be pruned."""
+        trial = self.rows.trial(event.trial)
+        words = title(self.rows.point(trial.point).values)
+        result = f"{self.rows.objective} {trial.objective:.4f} at epoch {trial.best_epoch}"
+        return f"         trial {trial.number}: {words}: {result} of {len(trial.epochs)}, at a rung{self.time_left()}"
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""

@@ -48,9 +48,9 @@ def limits(search: Search, trials: Sequence[Trial], until: int, has_ended: Ended
 
 
 def rungs(first: int, factor: int, until: int) -> list[int]:
-    """`first` epochs, then `factor` times as many, and so on; the last one is `until`."""
+    """`first` epochs, then `factor` times as many, and so on; the last one is `until`, and none is just before it."""
     steps = [first]
-    while steps[-1] * factor < until:
+    while steps[-1] * factor**1.5 <= until:
         steps.append(steps[-1] * factor)
     return [step for step in steps if step < until] + [until]
 

@@ -430,6 +430,16 @@ class Config(Trial):
         return self
 
     @model_validator(mode="after")
+    def pruners_look_before_the_end(self) -> "Config":
+        """A rung at the last epoch or beyond would prune nothing, silently."""
+        if self.search.pruner != "none" and self.search.rung >= self.training.epochs > 1:
+            raise ValueError(
+                f"search.pruner={self.search.pruner} first looks after search.rung={self.search.rung} epochs, and "
+                f"training.epochs={self.training.epochs} is the end: lower search.rung, or ask for more epochs"
+            )
+        return self
+
+    @model_validator(mode="after")
     def refit_needs_no_validation(self) -> "Config":
         """A refit trains on the validation images, so nothing may follow from them."""
         searched = isinstance(training := self.search.space.get("training"), dict) and "reduce_lr" in training

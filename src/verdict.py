@@ -72,14 +72,24 @@ def judge_first(folder: Path, rows: Rows) -> list[str]:
         return [f"{upper(first)} has the best {rows.objective}: {UNKNOWN}."]
     equal, seeds = others - len(comparison.worse()), {len(standing.trials) for standing in found}
     basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
-    more = "search.confirm=3 trains the best again on fresh seeds" if seeds == {1} else "more of them tell more apart"
+    more = advice(rows, seeds)
     if equal:
         which = f"{equal} of the {others} others" if others > 1 else "the other"
-        return [f"{upper(first)} cannot be told apart from {which} ({basis}): {more}."]
+        return [f"{upper(first)} cannot be told apart from {which} ({basis}){more}."]
     which = "all others" if others > 1 else "the other"
     which += " trained to the end" if any(trial.state == "pruned" for trial in rows.trials) else ""
     ahead = f"{upper(first)} is ahead of {which} beyond {chance_of(comparison)}"
-    return [f"{ahead} ({basis}, {ranged(comparison.ahead, rows.objective)}){f': {more}' if seeds == {1} else ''}."]
+    return [f"{ahead} ({basis}, {ranged(comparison.ahead, rows.objective)}){more if seeds == {1} else ''}."]
+
+
+def advice(rows: Rows, seeds: set[int]) -> str:
+    """What would tell more, unless the sweep is about to do it."""
+    is_asked_for = rows.invocations and rows.invocations[-1].amounts.get("search", {}).get("confirm")
+    if is_asked_for:
+        return ""
+    return (
+        ": search.confirm=3 trains the best again on fresh seeds" if seeds == {1} else ": more of them tell more apart"
+    )
 
 
 def judge_confirmation(folder: Path, rows: Rows) -> list[str]:

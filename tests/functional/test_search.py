@@ -1,6 +1,7 @@
 """What a search does beyond training each point once: seeds, confirmation, refit, rungs."""
 
-from tests.functional.conftest import Home
+from src.strategies import point_key
+from tests.functional.conftest import Home, kill_group
 
 SHORT = ("schedule=constant", "training.epochs=4", "training.batch_size=64")
 
@@ -52,3 +53,23 @@ def test_pruned_then_continued(home: Home) -> None:
             theirs.weights and theirs.weights.sha256,
         )
         assert [epoch.metrics for epoch in ours.epochs] == [epoch.metrics for epoch in theirs.epochs]
+
+
+def test_guided_then_killed(home: Home) -> None:
+    """A search that goes by results, killed while it trains and gone on with, proposes and trains what one that nobody
+    stopped does, to the same bits; in both no point is there before the one before it has a result."""
+    rate = "+search.space.optimizer.learning_rate.float={min:1e-4,max:1e-2,log:true}"
+    guided = (*SHORT[::2], "training.epochs=2", rate, "search.strategy=bayesian", "search.max_trials=12")
+    alone = ("workers.count=1", "tracking=none")
+    whole = Home(home.root / "whole", home.images)
+    assert whole.run(*guided, *alone).returncode == 0
+    process = home.start(*guided, *alone)
+    home.wait_for(lambda rows: len(rows.trials) == 11, process)
+    kill_group(process)
+    assert home.run(*guided, *alone).returncode == 0
+    ours, theirs = home.rows(), whole.rows()
+    assert [point.values for point in ours.points] == [point.values for point in theirs.points]
+    assert [[e.metrics for e in t.epochs] for t in ours.trials] == [
+        [e.metrics for e in t.epochs] for t in theirs.trials
+    ]
+    assert len({point_key(point.values) for point in ours.points}) == len(ours.points) >= 12

@@ -12,8 +12,10 @@ from src.config import (
     UserError,
     differences,
     expand_groups,
+    fill_in,
     fingerprint,
     identity,
+    refuse_several,
     report_errors,
     validate,
     validate_trial,
@@ -57,12 +59,20 @@ def message(capsys: pytest.CaptureFixture[str], command: str) -> str:
         ("training.epochs", ["training.epochs", "key=value"]),
         ("+search.space.activation.choice=[relu,tnah]", ["search.space.activation", "'tnah'", "did you mean 'tanh'"]),
         ("search.space=null", ["search.space=null", "dictionary"]),
+        ("search=cnn_top_k search.rung=10", ["search.rung=10", "training.epochs=10", "lower search.rung"]),
     ],
 )
 def test_a_mistake_is_named(capsys: pytest.CaptureFixture[str], command: str, words: list[str]) -> None:
     """One message gives the key, the value, what is allowed and the nearest name; the exit code is 2."""
     said = message(capsys, command)
     assert said.startswith("error: ") and [word for word in words if word not in said] == []
+
+
+def test_several_of_a_group_are_refused() -> None:
+    """`activation=[relu,tanh]`, of which Hydra makes one, is answered by what may be meant."""
+    with pytest.raises(UserError, match=r"search\.space\.activation\.choice=\[relu,tanh\].*-m activation=relu,tanh"):
+        refuse_several(["training.epochs=3", "activation=[relu,tanh]"])
+    assert refuse_several(["architecture.filters=[8,16]", "activation=relu", "paths=[x]"]) == 0
 
 
 def test_all_mistakes_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,6 +191,15 @@ def test_one_for_all_is_told_from_one_for_each() -> None:
     """A space over the number of blocks goes on differently from 32 and from [32,32], so they are two sweeps."""
     assert name_of("architecture.filters=32") != name_of("architecture.filters=[32,32]")
     assert name_of("architecture.filters=32") == name_of("architecture.filters=32", "search.max_trials=3")
+
+
+def test_a_key_that_came_later_changes_nothing() -> None:
+    """`training.epoch_size` did not exist at first: as long as it is null, sweeps and points are what they were."""
+    config_of = config()
+    assert "epoch_size" not in identity(config_of, "digest")["training"]
+    assert name_of("training.epoch_size=null") == name_of() != name_of("training.epoch_size=100")
+    canonical = validate_trial(config_of.model_dump())
+    assert "epoch_size" not in canonical["training"] and fill_in(canonical)["training"]["epoch_size"] is None
 
 
 @pytest.mark.parametrize("command", ["schedule=cosine", "+search.space.schedule.choice=[constant,cosine]"])

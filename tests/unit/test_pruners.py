@@ -166,7 +166,14 @@ def checked_more(plan: Plan, rows: Rows) -> Rows:
 
 @pytest.mark.parametrize(
     ("first", "factor", "until", "steps"),
-    [(1, 3, 9, [1, 3, 9]), (1, 3, 10, [1, 3, 9, 10]), (2, 2, 5, [2, 4, 5]), (9, 3, 9, [9]), (20, 3, 9, [9])],
+    [
+        (1, 3, 9, [1, 3, 9]),
+        (1, 3, 10, [1, 3, 10]),
+        (1, 3, 40, [1, 3, 9, 40]),
+        (2, 2, 5, [2, 5]),
+        (9, 3, 9, [9]),
+        (20, 3, 9, [9]),
+    ],
 )
 def test_rungs(first: int, factor: int, until: int, steps: list[int]) -> None:
     """Rungs grow by the factor and end at the last epoch."""

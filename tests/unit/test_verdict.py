@@ -10,7 +10,7 @@ import pytest
 from src.contrasts import Group, Values, compare
 from src.messages import Failed, TrainWork
 from src.plan import Plan, new_trials
-from src.rows import Rows
+from src.rows import Invocation, Rows
 from src.verdict import enumerate_some, judge, judge_search, wording
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish, measured
 
@@ -170,6 +170,13 @@ def test_a_search_by_chance(tmp_path: Path) -> None:
         "Trial 2 cannot be told apart from 2 of the 3 others (one seed each): "
         "search.confirm=3 trains the best again on fresh seeds."
     ]
+
+
+def test_no_advice_to_do_what_is_being_done(tmp_path: Path) -> None:
+    """A sweep that is about to confirm is not told to."""
+    rows = searched(tmp_path, [[6], [5], [7], [35]])
+    rows.invocations.append(Invocation(1, 0, 7, "here", 1, {"search": {"confirm": 3}}, {}))
+    assert judge_search(tmp_path, rows) == ["Trial 2 cannot be told apart from 2 of the 3 others (one seed each)."]
 
 
 def test_a_search_beyond_the_chance_of_images(tmp_path: Path) -> None:
