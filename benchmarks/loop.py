@@ -1,7 +1,7 @@
 """The loop one writes by hand over the tutorials' grid: build, `Model.fit`, next. For comparison with a sweep.
 
     python -m benchmarks.loop                                             40 trials of one epoch
-    time python -m src.sweep search=cnn_grid training.epochs=1 name=beside-the-loop
+    time python -m src.sweep search=cnn_grid training.epochs=1 search.reuse=false name=beside-the-loop
 
 The loop has all threads and Keras' defaults, skips what cannot be built, and stores nothing; the sweep
 does all its work (checks, ledger, checkpoints, MLflow). Prints the loop's seconds, imports included.

@@ -22,7 +22,7 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
 
     Columns: trial, point, role, repeat, state, reason, each key of the space, the objective and the other metrics
     at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the
-    versions that trained it).
+    versions that trained it), origin (the trial of another sweep that it was taken from).
     """
     ranked = ranking(rows)
     order = {trial.number: index for index, trial in enumerate(ranked)}
@@ -52,6 +52,7 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
                 "parameters": point.parameters,
                 "run_id": trial.run_id or None,
                 "drift": trial.drift,
+                "origin": trial.origin,
             }
         )
     return table

@@ -58,6 +58,10 @@ ALTER TABLE invocations ADD COLUMN checksum TEXT DEFAULT '';
 ALTER TABLE trials ADD COLUMN validation TEXT DEFAULT 'null';
 UPDATE trials SET checksum = '';
 """,
+    """
+ALTER TABLE trials ADD COLUMN origin TEXT DEFAULT '';
+UPDATE trials SET checksum = '';
+""",
 ]
 TABLES: dict[type[Any], str] = {
     Point: "points",

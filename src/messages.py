@@ -100,6 +100,22 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Reused:
+    """A trial has what an equal one of another sweep left: its result, or epochs to go on from or to wait with."""
+
+    trial: int
+    attempt: int
+    origin: str  # "<sweep> trial <number>"
+    epochs: tuple[Epoch, ...]
+    state: Literal["finished", "paused", "interrupted"]
+    reason: str = ""  # why it was stopped early
+    drift: str = ""  # how our versions, which are those that trained it, differ from those the sweep began with
+    checkpoint: File | None = None  # has seen all of `epochs`
+    weights: File | None = None
+    validation: File | None = None
+
+
+@dataclass(frozen=True)
 class Stopped:
     """A worker has put its work down because it was asked to."""
 
@@ -159,6 +175,7 @@ Event = (
     | Started
     | EpochEnded
     | Finished
+    | Reused
     | Paused
     | Pruned
     | Stopped

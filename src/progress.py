@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds, trials_to_come
-from src.messages import Checked, EpochEnded, Failed, Finished, Paused, TrainWork
+from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Reused, TrainWork
 from src.plan import Plan, unfinished
 from src.rows import Rows
 from src.scope import target
@@ -19,6 +19,7 @@ from src.space import title
 from src.standing import best, places
 from src.values import Epoch, Evaluation
 from src.workers import Pool
+from src.writing import number_of
 
 log = logging.getLogger("sweep")
 STOPPING = "stopping at the end of the running epochs; once more to stop at once"
@@ -52,10 +53,12 @@ class Screen:
         if self.pool.stopping and not self.console.is_terminal:
             self.say_once(STOPPING)
         match event:
-            case Finished():
+            case Finished() | Reused(state="finished"):
                 self.say(self.describe_finished(event))
-            case Paused():
+            case Paused() | Reused(state="paused"):
                 self.say(self.describe_paused(event))
+            case Reused():
+                self.say(describe_taken(event))
             case Failed():
                 self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
             case Checked(reason=reason) if reason:
@@ -86,12 +89,13 @@ class Screen:
             self.told.add(line)
             self.say(line, "warning")
 
-    def describe_finished(self, event: Finished) -> str:
+    def describe_finished(self, event: Finished | Reused) -> str:
         """One line for a trial that has finished."""
         trial = self.rows.trial(event.trial)
         epoch = best(trial)
         done = f"{self.count_done()}/{self.count_all()}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
+        source = f"taken from {event.origin}" if isinstance(event, Reused) else f"{seconds:.1f} s"
         words = title(self.rows.point(trial.point).values)
         reason = f"; {event.reason}" if event.reason else ""
         role = "" if trial.role == "search" else f" ({trial.role})"
@@ -100,10 +104,10 @@ class Screen:
             if trial.objective is None
             else f"{self.rows.objective} {trial.objective:.4f} at epoch {epoch.number}"
         )
-        line = f"{done:>7}  trial {trial.number}{role}: {words}: {result}, {seconds:.1f} s"
+        line = f"{done:>7}  trial {trial.number}{role}: {words}: {result}, {source}"
         return f"{line}{reason}{self.time_left()}"
 
-    def describe_paused(self, event: Paused) -> str:
+    def describe_paused(self, event: Paused | Reused) -> str:
         """One line for a trial that waits to be promoted, or to be pruned."""
         trial = self.rows.trial(event.trial)
         words = title(self.rows.point(trial.point).values)
@@ -176,6 +180,11 @@ def describe_subject(work: Any) -> str:
         if hasattr(work, "trial")
         else f"point {work.point} ({kind})"
     )
+
+
+def describe_taken(event: Reused) -> str:
+    """What a trial begins with."""
+    return f"trial {event.trial}: {number_of(len(event.epochs), 'epoch')} taken from {event.origin}"
 
 
 def describe_epoch(epoch: Epoch) -> str:

@@ -17,6 +17,7 @@ from src.messages import (
     Finished,
     Paused,
     Pruned,
+    Reused,
     Started,
     Stopped,
     Tracked,
@@ -63,6 +64,7 @@ class Trial:
     validation: File | None = None  # `right` and `loss` of each validation image, by those weights
     run_id: str = ""  # MLflow's, once everything of the finished trial is there
     drift: str = ""  # how the versions that trained it differ from those that trained the first
+    origin: str = ""  # "<sweep> trial <number>": an equal one, whose epochs it has taken
     epochs: list[Epoch] = field(default_factory=list)  # rows of their own
 
 
@@ -178,13 +180,8 @@ class Rows:
     @changed.register
     def _(self, event: EpochEnded, now: float) -> list[Row]:
         trial = self.trial(event.trial)
-        epoch = event.epoch
-        if epoch.number <= len(trial.epochs):  # after a kill, epochs since the last checkpoint come once more
-            before = trial.epochs[epoch.number - 1]
-            epoch = replace(epoch, seconds=before.seconds, ended=before.ended)
-        trial.epochs[epoch.number - 1 : epoch.number] = [epoch]
-        best = best_epoch(trial.epochs, self.objective)
-        trial.best_epoch, trial.objective = best.number, best.metrics.get(self.objective)
+        epoch = add(trial, event.epoch)
+        self.find_best(trial)
         if event.checkpoint:
             trial.checkpoint, trial.checkpoint_epoch = event.checkpoint, event.epoch.number
         return [trial, (trial, epoch)]
@@ -195,6 +192,19 @@ class Rows:
         trial.state, trial.reason = "finished", event.reason
         trial.weights, trial.validation = event.weights, event.validation
         return [trial]
+
+    @changed.register
+    def _(self, event: Reused, now: float) -> list[Row]:
+        trial = self.trial(event.trial)
+        epochs = [add(trial, replace(epoch, ended=now)) for epoch in event.epochs]  # here they have come to be now
+        self.find_best(trial)
+        trial.state, trial.reason, trial.attempts, trial.run_id = event.state, event.reason, event.attempt, ""
+        trial.origin, trial.drift = event.origin, event.drift or trial.drift
+        if event.checkpoint:
+            trial.checkpoint, trial.checkpoint_epoch = event.checkpoint, len(epochs)
+        if event.state == "finished":
+            trial.weights, trial.validation = event.weights, event.validation
+        return [trial, *((trial, epoch) for epoch in epochs)]
 
     @changed.register
     def _(self, event: Paused, now: float) -> list[Row]:
@@ -241,6 +251,11 @@ class Rows:
         self.crashes[kind, subject] += 1
         return [failure, *self.failed(event)]
 
+    def find_best(self, trial: Trial) -> None:
+        """Which of a trial's epochs is the best."""
+        best = best_epoch(trial.epochs, self.objective)
+        trial.best_epoch, trial.objective = best.number, best.metrics.get(self.objective)
+
     def failed(self, event: Failed) -> list[Row]:
         """The row that failed work was about."""
         work = event.work
@@ -258,3 +273,12 @@ class Rows:
         if isinstance(work, CheckWork) and self.crashes["check", work.point] >= CHECKS:
             return self.changed(Checked(work.point, f"building it failed twice: {event.message}"), 0)
         return []
+
+
+def add(trial: Trial, epoch: Epoch) -> Epoch:
+    """Give a trial an epoch, the next one or one that it has; as the trial has it then."""
+    if epoch.number <= len(trial.epochs):  # after a kill, epochs since the last checkpoint come once more
+        before = trial.epochs[epoch.number - 1]
+        epoch = replace(epoch, seconds=before.seconds, ended=before.ended)
+    trial.epochs[epoch.number - 1 : epoch.number] = [epoch]
+    return epoch

@@ -7,9 +7,11 @@ from typing import Any
 
 from src.config import UserError
 from src.ledger import Ledger
-from src.messages import Event, Failed, Started, Stopped, TrainWork
+from src.messages import Event, Failed, Reused, Started, Stopped, TrainWork
 from src.plan import Plan, new_points, new_trials, newly_pruned, next_work
 from src.workers import Pool
+
+Take = Callable[[TrainWork], Reused | None]  # what another sweep has of it
 
 WAIT = 0.5  # seconds between looks at the clock while no worker says anything
 
@@ -39,7 +41,14 @@ def catch_signals() -> Iterator[Interrupt]:
             signal.signal(number, handler)
 
 
-def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Callable[[Event | None], None]) -> None:
+def run(
+    plan: Plan,
+    ledger: Ledger,
+    pool: Pool,
+    interrupt: Interrupt,
+    tell: Callable[[Event | None], None],
+    take: Take = lambda work: None,
+) -> None:
     """Work until there is nothing left to do, or the user asks to stop.
 
     `tell` hears of every event, and of None while nothing happens.
@@ -49,10 +58,11 @@ def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Call
             pool.stop()
         if interrupt.count > 1:
             break
-        fill(plan, ledger, pool)
-        if is_over(plan, ledger, pool):
-            break
-        event = pool.next_event(WAIT)
+        event: Event | None = fill(plan, ledger, pool, take)
+        if not event:
+            if is_over(plan, ledger, pool):
+                break
+            event = pool.next_event(WAIT)
         if event:
             ledger.save(event)
         if isinstance(event, Failed) and event.kind == "disk":
@@ -63,18 +73,21 @@ def run(plan: Plan, ledger: Ledger, pool: Pool, interrupt: Interrupt, tell: Call
             ledger.save(Stopped(work.trial))
 
 
-def fill(plan: Plan, ledger: Ledger, pool: Pool) -> None:
-    """Work for workers that have none, and new rows for what is proposed."""
+def fill(plan: Plan, ledger: Ledger, pool: Pool, take: Take) -> Reused | None:
+    """Work for workers that have none, and new rows for what is proposed; up to a trial that need not be trained."""
     if pool.stopping:
-        return
+        return None
     for worker in pool.free():
         propose(plan, ledger)
         work = next_work(plan, ledger.rows, pool.busy())
         if work is None:
             break
         if isinstance(work, TrainWork):
+            if reused := take(work):
+                return reused
             ledger.save(Started(work.trial, work.attempt, plan.drift))
         pool.give(worker, work)
+    return None
 
 
 def propose(plan: Plan, ledger: Ledger) -> None:

@@ -348,6 +348,7 @@ class Search(Strict):
     target: float | None = None
     constraints: list[str] = Field(default_factory=list)
     start: list[dict[str, Any]] = Field(default_factory=list)
+    reuse: bool = True
     retries: NonNegativeInt
     retry_failed: bool
     space: dict[str, Any]

@@ -28,6 +28,7 @@ from src.messages import Dropped, Stopped, Viewed
 from src.plan import Plan, ahead_only, next_work
 from src.progress import Screen, start_log
 from src.report import new_console, overview, preview_table, result
+from src.reuse import Library
 from src.rows import Invocation, Rows
 from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
@@ -46,6 +47,7 @@ AMOUNTS = [
     "confirm",
     "confirm_repeats",
     "refit",
+    "reuse",
     "retries",
     "pruner",
     "rung",
@@ -136,13 +138,14 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
         refuse_full_disk(plan, ledger, path)
         if plan.config.tracking.name == "mlflow":
             tracker = Tracker(plan.config, path, path / "sweep.log")
+        library = Library(plan.config, path, data.digest, ledger.rows.invocations[-1].environment, plan.drift)
         with Screen(console, plan, ledger.rows, pool, len(data.train)) as screen:
 
             def tell(event: Any) -> None:
                 screen.tell(event)
                 follow(plan.config, ledger, tracker, screen)
 
-            run(plan, ledger, pool, interrupt, tell)
+            run(plan, ledger, pool, interrupt, tell, library.take)
         pool.close()
         ledger.sweep_out()  # what a worker that was killed had half written
         if tracker:

@@ -174,6 +174,8 @@ class View:
         if run not in self.described:
             self.describe_run(run, rows, trial)
         tags = {"state": state, "reason": trial.reason, "drift": trial.drift, **flatten(rows.invocations[-1].amounts)}
+        if trial.origin:
+            tags["origin"] = trial.origin
         self.push_epochs(run, trial, tags)
         if failures := [f for f in rows.failures if (f.work, f.subject) == ("train", trial.number)]:
             text = "\n".join(f"{failure.message}\n{failure.traceback}" for failure in failures)

@@ -1,9 +1,32 @@
-"""What a search does beyond training each point once: seeds, confirmation, refit, rungs."""
+"""What a search does beyond training each point once: seeds, confirmation, refit, rungs, what others have trained."""
 
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.folder import open_sweep
+from src.ledger import read_rows
+from src.rows import Trial
 from src.strategies import point_key
-from tests.functional.conftest import Home, kill_group
+from tests.functional.conftest import Home, kill_group, run
 
 SHORT = ("schedule=constant", "training.epochs=4", "training.batch_size=64")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Home:
+    """A sweep without pruner or interruption, in a folder of its own."""
+    home = Home(tmp_path_factory.mktemp("whole"), images)
+    assert home.run(*SHORT, "tracking=none", "name=whole").returncode == 0
+    return home
+
+
+def bits(trial: Trial) -> tuple[object, ...]:
+    """What equal trials have in common: metrics of all epochs, weights, each validation image's result."""
+    assert trial.weights and trial.validation
+    metrics = [epoch.metrics for epoch in trial.epochs]
+    return trial.state, metrics, trial.best_epoch, trial.weights.sha256, trial.validation.sha256
 
 
 def test_confirmed_and_refitted(home: Home) -> None:
@@ -38,21 +61,57 @@ def assert_in_mlflow(home: Home, refit: str) -> None:
     assert {item.path for item in client.list_artifacts(refit)} >= {"curves.png", "checkpoint", "weights.npz", "test"}
 
 
-def test_pruned_then_continued(home: Home) -> None:
+def test_pruned_then_continued(home: Home, whole: Home) -> None:
     """A pruned trial keeps its curve; without the pruner it goes on from there, to the weights it would have had."""
-    whole = Home(home.root / "whole", home.images)
-    assert whole.run(*SHORT, "tracking=none").returncode == 0
     result = home.run(*SHORT, "search.pruner=top_k", "search.keep=1")
     assert result.returncode == 0, result.stdout
     assert sorted((t.state, len(t.epochs)) for t in home.rows().trials) == [("finished", 4), ("pruned", 1)]
     assert "pruned: place 2 of 2 after 1 epoch" in result.stdout
     assert home.run(*SHORT).returncode == 0
-    for ours, theirs in zip(home.rows().trials, whole.rows().trials, strict=True):
-        assert (ours.state, ours.weights and ours.weights.sha256) == (
-            "finished",
-            theirs.weights and theirs.weights.sha256,
-        )
-        assert [epoch.metrics for epoch in ours.epochs] == [epoch.metrics for epoch in theirs.epochs]
+    assert [bits(trial) for trial in home.rows().trials] == [bits(trial) for trial in whole.rows().trials]
+
+
+def trials_of(home: Home, name: str) -> list[Trial]:
+    """Of one of several sweeps in a folder."""
+    sweep = open_sweep(home.root / "sweeps" / name)
+    return read_rows(sweep.path, sweep.objective).trials
+
+
+def test_never_trained_twice(home: Home, whole: Home) -> None:
+    """A trial that another sweep has trained is taken from it, one with fewer epochs is gone on from, both to the bits
+    that training alone gives; terminal, `compare` and MLflow say where it is from."""
+    short = [option.replace("epochs=4", "epochs=2") for option in SHORT]
+    first = home.run(*short, "tracking=none", "name=first", "search.space.activation.choice=[relu]")
+    assert first.returncode == 0, first.stdout
+    second = home.run(*SHORT, "tracking=none", "name=second")  # relu goes on from epoch 2, tanh is trained
+    assert second.returncode == 0, second.stdout
+    relu, tanh = trials_of(home, "second")
+    assert [bits(relu), bits(tanh)] == [bits(trial) for trial in trials_of(whole, "whole")]
+    assert (relu.origin, relu.attempts, tanh.origin, tanh.attempts) == ("first trial 1", 2, "", 1)
+    assert "trial 1: 2 epochs taken from first trial 1\n" in second.stdout
+
+    third = home.run(*SHORT, "name=third", "search.space.activation.choice=[tanh]", "search.name=other")
+    assert third.returncode == 0, third.stdout
+    (taken,) = trials_of(home, "third")
+    assert bits(taken) == bits(tanh) and taken.attempts == 1 and taken.objective
+    line = f"1/1  trial 1: activation=tanh: val_accuracy {taken.objective:.4f} at epoch {taken.best_epoch}, taken from"
+    assert f"{line} second trial 2" in third.stdout and "epoch 1/4" not in third.stdout
+    assert "has a test accuracy of" in third.stdout
+    compared = run([sys.executable, "-m", "src.compare", "third", "--sweeps", str(home.root / "sweeps")])
+    assert compared.stdout.endswith("1 trial was taken from other sweeps (search.reuse=false trains anew): second.\n")
+    assert_origin_in_mlflow(home, taken)
+
+
+def assert_origin_in_mlflow(home: Home, taken: Trial) -> None:
+    """The run says where the trial is from, and has everything that the run of a trained one has."""
+    import mlflow
+
+    client = mlflow.MlflowClient(f"sqlite:///{home.root}/mlruns/mlflow.db")
+    found = client.get_run(taken.run_id)
+    assert (found.info.status, found.data.tags["origin"]) == ("FINISHED", "second trial 2")
+    assert [point.step for point in client.get_metric_history(taken.run_id, "val_loss")] == [1, 2, 3, 4]
+    assert {item.path for item in client.list_artifacts(taken.run_id)} >= {"curves.png", "checkpoint", "weights.npz"}
+    assert found.outputs and found.outputs.model_outputs
 
 
 def test_guided_then_killed(home: Home) -> None:

@@ -39,6 +39,7 @@ def test_trial_table() -> None:
         "parameters": 300,
         "run_id": "abc",
         "drift": "",
+        "origin": "",
     }
     assert all(list(row) == list(table[0]) for row in table)
     assert (table[1]["reason"], table[2]["val_accuracy"], table[3]["best_epoch"]) == ("early stopping", None, None)

@@ -13,7 +13,7 @@ from src.compare import main
 from src.config import UserError
 from src.folder import create_or_check
 from src.ledger import Arrays, Ledger, write_arrays
-from src.messages import EpochEnded, Finished, Started
+from src.messages import EpochEnded, Finished, Reused, Started
 from src.plan import Plan, new_points, new_trials
 from src.rows import Trial
 from src.values import Epoch, File
@@ -96,6 +96,21 @@ def test_a_sweep_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "waiting" in printed(capsys, tmp_path, "mine")
     with pytest.raises(UserError, match="mine: no trial has finished"):
         main(["mine"], by="kernel", sweeps=tmp_path)
+
+
+def test_what_was_taken_is_said(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line counts the trials of other sweeps and names these; where there are none it is not there."""
+    assert "taken" not in printed(capsys, sweeps, "mine")
+    ledger = Ledger.open(sweeps / "mine", "val_accuracy")
+    for number, origin in ((1, "b trial 7"), (2, "a trial 1"), (4, "b trial 12")):
+        trial = ledger.rows.trial(number)
+        epochs, files = tuple(trial.epochs), (trial.checkpoint, trial.weights, trial.validation)
+        ledger.save(Reused(number, 1, origin, epochs, "finished", "", "", *files))
+    ledger.close()
+    text = printed(capsys, sweeps, "mine")
+    assert text.endswith("3 trials were taken from other sweeps (search.reuse=false trains anew): a and b.\n")
+    table = json.loads(printed(capsys, sweeps, "mine", format="json"))
+    assert {row["trial"]: row["origin"] for row in table} == {1: "b trial 7", 2: "a trial 1", 3: "", 4: "b trial 12"}
 
 
 def test_repeats_are_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

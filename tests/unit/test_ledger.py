@@ -16,6 +16,7 @@ from src.ledger import (
     Arrays,
     DamagedError,
     Ledger,
+    checksum,
     read_arrays,
     read_file,
     read_rows,
@@ -23,7 +24,19 @@ from src.ledger import (
     write_durably,
     write_file,
 )
-from src.messages import Checked, CheckWork, Dropped, EpochEnded, Failed, Finished, Started, Stopped, Tracked, TrainWork
+from src.messages import (
+    Checked,
+    CheckWork,
+    Dropped,
+    EpochEnded,
+    Failed,
+    Finished,
+    Reused,
+    Started,
+    Stopped,
+    Tracked,
+    TrainWork,
+)
 from src.plan import Plan, new_points, new_trials
 from src.rows import Invocation, Rows
 from src.values import Evaluation, File, Probe
@@ -68,6 +81,7 @@ EVENTS: list[Any] = [
     Failed(CheckWork(2, {}), "crash", "its end"),
     Failed(CheckWork(2, {}), "crash", "its end"),
     Stopped(2),
+    Reused(2, 2, "öther trial 7", (epoch(1, 1 / 3), epoch(2)), "finished", "early", "", file("2"), file("2-best")),
     Dropped(1),
 ]
 
@@ -269,6 +283,21 @@ def test_a_ledger_of_the_first_version_is_brought_to_the_newest(first_version: P
     ledger.close()
     rows = read_rows(first_version, "val_accuracy")
     assert rows == ledger.rows and rows.evaluations[1] == later and len(rows.trial(1).epochs) == 3
+
+
+def test_a_ledger_without_origins_is_brought_to_the_newest(ledger: Ledger, tmp_path: Path) -> None:
+    """Rows of before a trial had an origin, with checksums of then, are read as they are and survive the migration."""
+    ledger.save(Started(1, 1))
+    ledger.connection.execute("ALTER TABLE trials DROP COLUMN origin")
+    names = [row[1] for row in ledger.connection.execute("PRAGMA table_info(trials)") if row[1] != "checksum"]
+    for row in ledger.connection.execute(f"SELECT {', '.join(names)} FROM trials").fetchall():
+        stored = checksum(dict(zip(names, row, strict=True)))
+        ledger.connection.execute("UPDATE trials SET checksum = ? WHERE number = ?", (stored, row[0]))
+    ledger.connection.execute("PRAGMA user_version=3")
+    ledger.close()
+    assert read_rows(tmp_path, "val_accuracy") == ledger.rows
+    Ledger.open(tmp_path, "val_accuracy").close()
+    assert version_of(tmp_path) == len(SCHEMAS) and read_rows(tmp_path, "val_accuracy") == ledger.rows
 
 
 # ------------------------------------------------------------------------------------- refused ledgers

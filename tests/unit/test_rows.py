@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from src.messages import CheckWork, Dropped, EpochEnded, Failed, Started, Stopped, Tracked, TrainWork
+from src.messages import CheckWork, Dropped, EpochEnded, Failed, Reused, Started, Stopped, Tracked, TrainWork
 from src.plan import Plan
 from src.rows import Invocation, Rows
 from tests.unit.examples import SPACE, checked_rows, config, epoch, file, finish
@@ -69,6 +69,34 @@ def test_states_of_a_trial() -> None:
     rows.apply(Tracked(1, "run"), 0)
     rows.apply(Dropped(1), 0)
     assert (trial.run_id, trial.checkpoint, trial.checkpoint_epoch, trial.weights) == ("run", None, 0, None)
+
+
+def test_a_result_that_is_taken() -> None:
+    """What another sweep has trained stands as if it had been trained now, with its origin; MLflow is to hear of it."""
+    rows = rows_of_a_grid()
+    rows.apply(Started(1, 1), 0)
+    rows.apply(EpochEnded(1, epoch(1, 0.1), file("1-1")), 0)
+    rows.apply(Stopped(1), 0)
+    rows.apply(Tracked(1, "run"), 0)
+    epochs, best = (epoch(1, 0.1), epoch(2, 0.3, seconds=7.0), epoch(3, 0.2)), file("1-best")
+    event = Reused(1, 2, "other trial 7", epochs, "finished", "early stopping", "", file("1-3"), best, file("1-each"))
+    changed = rows.apply(event, 5000)
+    trial = rows.trial(1)
+    assert (trial.state, trial.reason, trial.attempts, trial.run_id) == ("finished", "early stopping", 2, "")
+    assert (trial.best_epoch, trial.objective, trial.origin) == (2, 0.3, "other trial 7")
+    assert (trial.checkpoint, trial.checkpoint_epoch, trial.weights) == (file("1-3"), 3, best)
+    assert [(one.seconds, one.ended) for one in trial.epochs] == [(2.0, 1001.0), (7.0, 5000), (2.0, 5000)]
+    assert changed == [trial, *((trial, one) for one in trial.epochs)]
+
+
+def test_epochs_that_are_taken_without_a_checkpoint() -> None:
+    """The trial's own checkpoint stays, and it is not finished."""
+    rows = rows_of_a_grid()
+    rows.apply(EpochEnded(1, epoch(1), file("1-1")), 0)
+    rows.apply(Reused(1, 2, "other trial 7", (epoch(1), epoch(2)), "paused"), 0)
+    trial = rows.trial(1)
+    assert (trial.state, len(trial.epochs), trial.weights) == ("paused", 2, None)
+    assert (trial.checkpoint, trial.checkpoint_epoch) == (file("1-1"), 1)
 
 
 def test_a_check_that_ends_its_worker() -> None:

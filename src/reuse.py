@@ -1,0 +1,146 @@
+"""What other sweeps have trained already: a trial equal to a finished one of theirs takes its result.
+
+A trial follows from configuration, seed, data and versions alone, so what is taken is what training would give, to the
+last bit. Only the sweeps of one folder are looked at, once an invocation; nothing of theirs is changed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from src.config import fill_in, fingerprint
+from src.environment import DECISIVE, first_training
+from src.folder import Sweep, open_sweep
+from src.ledger import DamagedError, read_file, read_rows, write_durably
+from src.messages import Configuration, Reused, TrainWork
+from src.rows import Point, Trial
+from src.schema import Config
+from src.values import File
+
+MANY = 100_000  # epochs, in the place of a number that decides nothing
+SUFFIXES = {"checkpoint": "", "weights": "-best", "validation": "-validation"}  # of file names, as workers write them
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished trial of another sweep."""
+
+    sweep: Path
+    trial: Trial
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a source may serve: the state that our trial comes to, with so many epochs and these files."""
+
+    source: Source
+    state: Literal["finished", "paused", "interrupted"]
+    epochs: int
+    files: tuple[str, ...] = ()
+
+    @property
+    def rank(self) -> tuple[bool, bool, bool, int]:
+        """Lower is better: the whole result; then a rung reached, best with a checkpoint; then the most epochs."""
+        return self.state != "finished", self.state != "paused", not self.files, -self.epochs
+
+
+@dataclass
+class Library:
+    """The finished trials of all other sweeps beside ours, on the same data and by the same objective."""
+
+    config: Config
+    folder: Path  # of our sweep
+    digest: str
+    environment: dict[str, str]
+    drift: str = ""  # how the environment differs from the one that our sweep began with
+
+    def take(self, work: TrainWork) -> Reused | None:
+        """What there is of a trial, its files copied into our folder; None where it is to be trained."""
+        if not self.config.search.reuse:
+            return None
+        key = name_trial(work.configuration, work.seed, work.refit, self.config.data.scale)
+        ways = [way for source in self.sources.get(key, ()) for way in find_ways(work, source)]
+        for way in sorted(ways, key=lambda way: way.rank):
+            try:
+                files = copy_files(work, way, self.folder)
+            except DamagedError:
+                continue
+            trial = way.source.trial
+            origin = f"{way.source.sweep.name} trial {trial.number}"
+            reason = trial.reason if way.state == "finished" else ""
+            epochs = tuple(trial.epochs[: way.epochs])
+            return Reused(work.trial, work.attempt, origin, epochs, way.state, reason, self.drift, **files)
+        return None
+
+    @cached_property
+    def sources(self) -> dict[str, list[Source]]:
+        """The finished trials by what decides their bits."""
+        found: dict[str, list[Source]] = {}
+        for path in sorted(self.folder.parent.glob("*/config.yaml")):
+            if path.parent == self.folder:
+                continue
+            try:
+                for key, trial in self.read_trials(open_sweep(path.parent)):
+                    found.setdefault(key, []).append(Source(path.parent, trial))
+            except Exception:  # whatever is wrong with another sweep, ours can be trained
+                continue
+        return found
+
+    def read_trials(self, sweep: Sweep) -> Iterator[tuple[str, Trial]]:
+        """A sweep's finished trials that were trained as we would, with what decides their bits."""
+        data = sweep.frozen["data"]
+        if data["digest"] != self.digest or sweep.objective != self.config.search.objective:
+            return
+        rows = read_rows(sweep.path, sweep.objective)
+        first = first_training(rows)
+        if first is None or any(first.environment.get(name) != self.environment[name] for name in DECISIVE):
+            return
+        for trial in rows.trials:
+            if trial.state == "finished" and trial.epochs and not trial.drift:
+                configuration = configure(sweep, rows.point(trial.point))
+                yield name_trial(configuration, trial.seed, trial.role == "refit", data["scale"]), trial
+
+
+def configure(sweep: Sweep, point: Point) -> Configuration:
+    """A point's keys, all of them; with the number of epochs where that decides anything, and is in the sweep's identity."""
+    own = point.configuration
+    epochs = sweep.frozen["training"].get("epochs", MANY)
+    return fill_in({**own, "training": {**own["training"], "epochs": epochs}})
+
+
+def name_trial(configuration: Configuration, seed: int, refit: bool, scale: Any) -> str:
+    """A name that trials on the same data share if, trained for as many epochs, they give the same bits."""
+    training = dict(configuration["training"])
+    if configuration["schedule"]["name"] != "cosine":  # its learning rates depend on the last epoch
+        del training["epochs"]
+    return fingerprint([{**configuration, "training": training}, seed, refit, scale])
+
+
+def find_ways(work: TrainWork, source: Source) -> Iterator[Way]:
+    """How a finished trial may serve, whole or in part."""
+    trial = source.trial
+    count, stopped = len(trial.epochs), bool(trial.reason)
+    is_kept = trial.checkpoint is not None and trial.checkpoint_epoch == count
+    is_end = count <= work.until if stopped else count == work.until and not work.pauses
+    if is_end and is_kept and trial.weights and (trial.validation or work.refit):
+        yield Way(source, "finished", count, ("checkpoint", "weights", "validation"))
+    if work.pauses and count == work.until and not stopped and is_kept:
+        yield Way(source, "paused", count, ("checkpoint",))
+    if work.pauses and (count > work.until or (count == work.until and not stopped)):
+        yield Way(source, "paused", work.until)
+    if is_kept and len(work.epochs) < count <= work.until:
+        yield Way(source, "interrupted", count, ("checkpoint",))
+
+
+def copy_files(work: TrainWork, way: Way, folder: Path) -> dict[str, File]:
+    """Copy a source's files to where a worker would write them. Raises DamagedError, before anything is written."""
+    named = {name: file for name in way.files if (file := getattr(way.source.trial, name))}
+    contents = {name: read_file(way.source.sweep, file) for name, file in named.items()}
+    copies = {}
+    for name, content in contents.items():
+        path = f"checkpoints/{work.trial:05d}-{work.attempt}-{way.epochs}{SUFFIXES[name]}.npz"
+        write_durably(folder / path, content)
+        copies[name] = File(path, named[name].sha256)
+    return copies
