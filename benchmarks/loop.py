@@ -18,7 +18,8 @@ import keras
 from benchmarks.documents import configure
 from src.data import load
 from src.model import InfeasibleError, build
-from src.plan import Plan, complete, describe
+from src.plan import complete
+from src.proposals import Plan, describe
 from src.rows import Rows
 from src.training import images_of
 

@@ -32,7 +32,8 @@ from src.contrasts import Group, compare
 from src.folder import open_sweep
 from src.ledger import read_arrays, read_rows
 from src.messages import Checked, CheckWork, EpochEnded, Event, Finished, Paused, ProbeWork, Started, TrainWork
-from src.plan import Plan, next_work
+from src.plan import next_work
+from src.proposals import Plan
 from src.report import new_table
 from src.rows import Row, Rows
 from src.runner import propose

@@ -20,7 +20,8 @@ from src.estimate import show_bytes
 from src.folder import Sweep, contents, find, hold, last_config, last_written, remove
 from src.ledger import DamagedError, Ledger, inside, read_rows
 from src.messages import Dropped
-from src.plan import Plan, is_complete, unfinished
+from src.plan import is_complete, unfinished
+from src.proposals import Plan
 from src.removal import Traces, delete_traces, find_traces
 from src.rows import Rows, Trial
 from src.schema import Config

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.plan import Plan, points_to_come, unfinished
+from src.plan import unfinished
+from src.proposals import Plan, points_to_come
 from src.rows import Rows
 from src.schema import Mlflow
 from src.scope import epochs_of, scope_of

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds, trials_to_come
 from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Reused, TrainWork
-from src.plan import Plan, unfinished
+from src.plan import unfinished
+from src.proposals import Plan
 from src.rows import Rows
 from src.scope import target
 from src.space import title

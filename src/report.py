@@ -10,7 +10,8 @@ from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
 from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds, trials_to_come
-from src.plan import Plan, failed_for_good, is_given_up, points_to_come, unfinished
+from src.plan import failed_for_good, is_given_up, unfinished
+from src.proposals import Plan, points_to_come
 from src.rows import Rows
 from src.schema import Search
 from src.scope import is_within_budget, scope_of, target

@@ -8,7 +8,8 @@ from typing import Any
 from src.config import UserError
 from src.ledger import Ledger
 from src.messages import Event, Failed, Reused, Started, Stopped, TrainWork
-from src.plan import Plan, new_points, new_trials, newly_pruned, next_work
+from src.plan import new_trials, newly_pruned, next_work
+from src.proposals import Plan, new_points
 from src.workers import Pool
 
 Take = Callable[[TrainWork], Reused | None]  # what another sweep has of it

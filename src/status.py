@@ -16,7 +16,8 @@ from src.config import UserError, run_reading
 from src.estimate import show_bytes
 from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
 from src.ledger import read_rows
-from src.plan import Plan, is_complete
+from src.plan import is_complete
+from src.proposals import Plan
 from src.rows import Rows
 from src.standing import places
 from src.writing import render, show_metric

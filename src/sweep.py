@@ -25,8 +25,9 @@ from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, relatives, sweep_path, write_last
 from src.ledger import Ledger
 from src.messages import Dropped, Stopped, Viewed
-from src.plan import Plan, ahead_only, next_work
+from src.plan import next_work
 from src.progress import Screen, start_log
+from src.proposals import Plan, ahead_only
 from src.report import new_console, overview, preview_table, result
 from src.reuse import Library
 from src.rows import Invocation, Rows

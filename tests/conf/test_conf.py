@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_dir
 
 from src.config import CONF, resolve, validate
 from src.model import Images, build
-from src.plan import Plan, new_points
+from src.proposals import Plan, new_points
 from src.rows import Rows
 from src.schema import Config
 from tests.unit.examples import config, plain, use_one_thread

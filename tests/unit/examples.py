@@ -15,7 +15,8 @@ from src.data import Dataset, load
 from src.desk import set_up_tensorflow
 from src.ledger import write_arrays
 from src.messages import Checked, EpochEnded, Finished, Started
-from src.plan import Plan, new_points, new_trials
+from src.plan import new_trials
+from src.proposals import Plan, new_points
 from src.rows import Rows
 from src.schema import Config
 from src.values import Epoch, File

@@ -4,7 +4,7 @@ import pytest
 
 from src.analysis import left_out, point_table, trial_table
 from src.messages import Started, Tracked
-from src.plan import Plan
+from src.proposals import Plan
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
 
 

@@ -16,7 +16,8 @@ from src.data import name_of
 from src.folder import create_or_check, hold, last_written, list_sweeps, open_sweep, write_last
 from src.ledger import Ledger, read_rows, write_arrays
 from src.messages import Checked, EpochEnded, Finished, Started, Stopped, Tracked
-from src.plan import Plan, is_complete, new_points, new_trials, next_work
+from src.plan import is_complete, new_trials, next_work
+from src.proposals import Plan, new_points
 from src.rows import Invocation
 from src.schema import Config
 from src.tracking import set_environment, set_up_mlflow

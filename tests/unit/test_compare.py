@@ -14,7 +14,8 @@ from src.config import UserError
 from src.folder import create_or_check
 from src.ledger import Arrays, Ledger, write_arrays
 from src.messages import EpochEnded, Finished, Reused, Started
-from src.plan import Plan, new_points, new_trials
+from src.plan import new_trials
+from src.proposals import Plan, new_points
 from src.rows import Trial
 from src.values import Epoch, File
 from tests.unit.examples import SPACE, check, config

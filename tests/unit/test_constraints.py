@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from src.config import UserError
 from src.constraints import holds, parse
-from src.plan import Plan
+from src.proposals import Plan
 from tests.unit.examples import checked_rows, config
 
 KEYS = {"architecture.filters", "architecture.dense_units", "optimizer.name", "architecture.kernel"}

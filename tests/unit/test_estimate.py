@@ -6,7 +6,8 @@ import pytest
 
 from src.estimate import bytes_needed, free_bytes, measure, seconds_left, show_bytes, show_seconds
 from src.messages import Failed, TrainWork
-from src.plan import Plan, new_trials
+from src.plan import new_trials
+from src.proposals import Plan
 from src.rows import Invocation, Rows
 from src.values import Probe
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish

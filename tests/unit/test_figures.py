@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from src import figures
 from src.contrasts import Group, compare
 from src.figures import compact, pareto
-from src.plan import Plan
 from src.plots import BLUE, ORANGE
+from src.proposals import Plan
 from src.rows import Invocation, Rows
 from src.standing import standings
 from tests.unit.examples import checked_rows, config, epoch, finish

@@ -15,7 +15,7 @@ from src.config import UserError, flatten, validate
 from src.data import load
 from src.folder import sweep_path
 from src.ledger import DamagedError, Ledger, read_arrays, read_file, read_rows, write_arrays
-from src.plan import Plan, new_points
+from src.proposals import Plan, new_points
 from src.rows import Row, Rows
 from src.values import File
 from tests.unit.examples import config

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from src.importance import importance
-from src.plan import Plan
+from src.proposals import Plan
 from src.rows import Rows
 from tests.unit.examples import checked_rows, config, epoch, finish
 

@@ -37,7 +37,8 @@ from src.messages import (
     Tracked,
     TrainWork,
 )
-from src.plan import Plan, new_points, new_trials
+from src.plan import new_trials
+from src.proposals import Plan, new_points
 from src.rows import Invocation, Rows
 from src.values import Evaluation, File, Probe
 from tests.unit.examples import config, epoch, file

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from src.config import UserError
 from src.messages import (
     CheckWork,
     Dropped,
@@ -16,16 +15,8 @@ from src.messages import (
     Stopped,
     TrainWork,
 )
-from src.plan import (
-    Plan,
-    ahead_only,
-    failed_for_good,
-    new_points,
-    new_trials,
-    next_work,
-    points_to_come,
-    results,
-)
+from src.plan import failed_for_good, new_trials, next_work
+from src.proposals import Plan, ahead_only, new_points
 from src.rows import Invocation, Rows
 from src.scope import target
 from src.standing import ranking
@@ -76,87 +67,7 @@ def probed_rows(plan: Plan) -> Rows:
 # --------------------------------------------------------------------------------------------- plans
 
 
-@pytest.mark.parametrize(
-    ("overrides", "space", "words"),
-    [
-        (("search.strategy=random",), SPACE, "max_trials"),
-        ((), {"training": {"epochs": {"choice": [1, 2]}}}, "training.epochs"),
-        ((), {"training": {"threads": {"choice": [1, 2]}}}, "training.threads"),
-        ((), {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}}, "needs a step"),
-        ((), {"architecture": {"kernal": {"choice": [3]}}}, "kernal"),
-    ],
-)
-def test_what_cannot_be_planned(overrides: tuple[str, ...], space: dict[str, Any], words: str) -> None:
-    """A space that cannot be searched as asked is refused before anything starts."""
-    with pytest.raises(UserError, match=words):
-        plan_of(*overrides, space=space)
-
-
 # -------------------------------------------------------------------------------------------- points
-
-
-def test_points_of_a_grid() -> None:
-    """All points, numbered from 1 in the grid's order, with whole configurations but for the epochs."""
-    rows = Rows("val_accuracy")
-    plan = plan_of()
-    propose(plan, rows)
-    assert [(p.number, *p.values.values(), p.state) for p in rows.points] == [
-        (1, 3, 1, "unchecked"),
-        (2, 3, 2, "unchecked"),
-        (3, 5, 1, "unchecked"),
-        (4, 5, 2, "unchecked"),
-    ]
-    assert rows.points[2].configuration["architecture"]["kernel"] == 5
-    assert "epochs" not in rows.points[0].configuration["training"]
-    assert new_points(plan, rows) == []
-
-
-def test_duplicates_and_misfits_are_named() -> None:
-    """Equal networks are found however they are written; a misfit says which key is wrong; neither trains."""
-    space = {"architecture": {"filters": {"choice": [32, [32, 32], [1, 2, 3]]}}}
-    rows = checked_rows(plan_of(space=space))
-    assert [point.state for point in rows.points] == ["feasible", "duplicate", "infeasible"]
-    assert rows.points[1].reason.endswith("point 1")
-    assert "architecture.filters: 3 values of filters for 2 blocks" in rows.points[2].reason
-    assert [trial.point for trial in rows.trials] == [1]
-
-
-@pytest.mark.parametrize(
-    ("overrides", "space"),
-    [
-        (("architecture.filters=32",), {"architecture": {"blocks": {"choice": [1, 2]}}}),
-        ((), {"architecture": {"dense_layers": {"choice": [0, 1, 2]}}}),
-        (("architecture=dnn",), {"architecture": {"units": {"choice": [[8], [8, 8]]}}}),
-    ],
-)
-def test_one_value_for_all_holds_in_every_point(overrides: tuple[str, ...], space: dict[str, Any]) -> None:
-    """A number given for all blocks or layers stands for as many as the point has."""
-    rows = checked_rows(plan_of(*overrides, space=space))
-    assert [point.reason for point in rows.points if point.state != "feasible"] == []
-
-
-def test_max_trials_counts_points_that_can_be_trained() -> None:
-    """For each point that turns out infeasible another is proposed."""
-    plan, rows = plan_of("search.max_trials=2"), Rows("val_accuracy")
-    propose(plan, rows)
-    assert len(rows.points) == 2
-    check(rows, 1, "too small")
-    propose(plan, rows)
-    check(rows, 2)
-    assert len(rows.points) == 3 and isinstance(next_work(plan, rows, ()), CheckWork)
-    check(rows, 3)
-    propose(plan, rows)
-    assert [trial.point for trial in new_trials(plan, rows)] == [2, 3] and len(rows.points) == 3
-
-
-def test_more_trials_go_on_where_fewer_ended() -> None:
-    """With a higher max_trials a new plan on the same rows adds points and trials, and changes none."""
-    rows = checked_rows(plan_of("search.max_trials=2"))
-    more = plan_of("search.max_trials=3")
-    propose(more, rows)
-    check(rows, 3)
-    assert [(trial.number, trial.point) for trial in new_trials(more, rows)] == [(3, 3)]
-    assert [point.values for point in rows.points] == [point.values for point in checked_rows(plan_of()).points[:3]]
 
 
 def test_trials_share_their_seed() -> None:
@@ -728,103 +639,6 @@ def test_the_order_of_finishing_decides_nothing(order: tuple[int, ...]) -> None:
     ]
 
 
-# ------------------------------------------------------------------------------ proposed by results
-
-WIDE: dict[str, Any] = {"architecture": {"pool": {"int": {"min": 1, "max": 40}}}}
-
-
-def guided(*overrides: str) -> Plan:
-    """A search of 13 points, of which all after the tenth go by results; one epoch each."""
-    return plan_of("training.epochs=1", "search.strategy=tpe", "search.max_trials=13", *overrides, space=WIDE)
-
-
-def look(plan: Plan, rows: Rows) -> None:
-    """Write down what is proposed; every point can be built."""
-    for trial in new_trials(plan, rows):
-        rows.apply(trial, 0)
-    propose(plan, rows)
-    for point in rows.points:
-        if point.state == "unchecked":
-            check(rows, point.number)
-    for trial in new_trials(plan, rows):
-        rows.apply(trial, 0)
-
-
-def train_all_of(plan: Plan, rows: Rows, stop: int = 99) -> list[int]:
-    """One trial after the other, up to so many; the pools of their points, in order."""
-    look(plan, rows)
-    for _ in range(stop):
-        work = next_work(plan, rows, ())
-        if not isinstance(work, TrainWork):
-            break
-        pool = rows.point(rows.trial(work.trial).point).values["architecture.pool"]
-        finish(rows, work.trial, epoch(1, pool / 100))
-        look(plan, rows)
-    return [rows.point(trial.point).values["architecture.pool"] for trial in rows.trials if trial.epochs]
-
-
-def probed(plan: Plan) -> Rows:
-    """No rows but one probe's crashes, so that training comes first."""
-    rows = Rows(plan.config.search.objective)
-    rows.crashes.update({("probe", number): 9 for number in range(1, 99)})
-    return rows
-
-
-def test_points_wait_for_results() -> None:
-    """Ten points at first; then one at a time, each when the one before has its result; as many as asked for."""
-    plan = guided()
-    rows = probed(plan)
-    for done in range(11):
-        train_all_of(plan, rows, 1 if done else 0)
-        assert len(rows.points) == 10 + (done == 10)
-    assert points_to_come(plan, rows) == 2
-    assert len(train_all_of(plan, rows)) == 13 and points_to_come(plan, rows) == 0
-
-
-def test_a_resumed_search_proposes_the_same() -> None:
-    """What is proposed follows from the rows: a plan made anew at any moment goes on with the same points."""
-    whole = train_all_of(guided(), probed(guided()))
-    rows = probed(guided())
-    for _ in range(13):
-        train_all_of(guided(), rows, 1)
-    assert train_all_of(guided(), rows) == whole
-    assert train_all_of(guided("search.max_trials=15"), rows)[:13] == whole and len(rows.trials) == 15
-
-
-def test_an_interrupted_trial_ends_before_the_next_is_proposed() -> None:
-    """With results missing, no point is proposed by those that are there, unless a worker would wait for work."""
-    plan = guided()
-    rows = probed(plan)
-    train_all_of(plan, rows, 10)
-    assert len(rows.points) == 11
-    rows.apply(Started(11, 1), 0)
-    assert len(new_points(guided(), rows)) == 1  # another worker is free, and trial 11 under way
-    rows.apply(Stopped(11), 0)
-    assert new_points(guided(), rows) == []
-
-
-def test_nothing_is_confirmed_before_the_last_point() -> None:
-    """The search is not over as long as points are to come, though all trials have ended."""
-    plan = guided("search.confirm=2", "search.confirm_repeats=1")
-    rows = probed(plan)
-    train_all_of(plan, rows)
-    assert [trial.role for trial in rows.trials] == ["search"] * 13 + ["confirm"] * 2
-
-
-def test_results_of_all_kinds() -> None:
-    """What cannot be trained counts as the worst, what is being trained as the median, each of the others by its mean."""
-    plan = plan_of("training.epochs=1", "search.repeats=2")
-    rows = checked_rows(plan)
-    finish(rows, 1, epoch(1, 0.9))
-    finish(rows, 5, epoch(1, 0.7))  # point 1 on another seed
-    finish(rows, 2, epoch(1, 0.5))
-    rows.apply(Failed(train_of(plan, rows), "nan", "loss is nan"), 0)
-    rows.point(4).state = "infeasible"
-    del rows.trials[7], rows.trials[3]
-    found = {values["architecture.kernel"] * 10 + values["architecture.pool"]: s for values, s in results(rows, [])}
-    assert found == {31: pytest.approx(-0.8), 32: -0.5, 51: pytest.approx(-0.65), 52: -0.5}
-
-
 def test_epochs_are_a_budget_too() -> None:
     """No trial is begun once all together have had search.max_epochs; with more, the search goes on."""
     plan = plan_of("search.max_epochs=3")
@@ -835,18 +649,3 @@ def test_epochs_are_a_budget_too() -> None:
     finish(rows, 2, *both(0.5, 0.6))
     assert isinstance(next_work(plan, rows, ()), EvaluateWork)
     assert train_of(plan_of("search.max_epochs=5"), rows).trial == 3
-
-
-def test_a_hopeless_search_ends() -> None:
-    """In a space without end, a strategy gives up after 200 points in a row that cannot be trained."""
-    endless = {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}}
-    plan = plan_of("search.strategy=random", "search.max_trials=30", space=endless)
-    rows = Rows(plan.config.search.objective)
-    while len(rows.points) < 999:
-        before = len(rows.points)
-        propose(plan, rows)
-        if len(rows.points) == before:
-            break
-        for point in rows.points[before:]:
-            check(rows, point.number, "too small")
-    assert 200 <= len(rows.points) <= 230

@@ -14,8 +14,9 @@ from src.config import run_reading
 from src.folder import create_or_check
 from src.ledger import Ledger, write_file
 from src.messages import Checked, EpochEnded, Finished, Started
-from src.plan import Plan, new_points, new_trials
+from src.plan import new_trials
 from src.predict import main, way_of
+from src.proposals import Plan, new_points
 from src.values import Evaluation
 from tests.unit.examples import config, epoch, file, use_one_thread
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from src.messages import EpochEnded, EvaluateWork, Failed, Finished, Paused, Started, Stopped, TrainWork
-from src.plan import Plan, new_trials, newly_pruned, next_work
+from src.plan import new_trials, newly_pruned, next_work
+from src.proposals import Plan
 from src.pruners import rungs
 from src.rows import Rows
 from tests.unit.examples import config, epoch, file

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from src.config import CONF, resolve, validate
-from src.plan import Plan
+from src.proposals import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from src.analysis import trial_table
 from src.messages import EvaluateWork, Failed, TrainWork
-from src.plan import Plan
+from src.proposals import Plan
 from src.report import leaderboard, overview, preview_table, result
 from src.rows import Rows
 from src.values import Evaluation, File

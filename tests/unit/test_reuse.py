@@ -12,7 +12,8 @@ from src.environment import DECISIVE, drift
 from src.folder import create_or_check
 from src.ledger import Ledger, read_file, read_rows, write_arrays
 from src.messages import Checked, Dropped, EpochEnded, EvaluateWork, Failed, Finished, Reused, Started, TrainWork, Work
-from src.plan import Plan, new_points, new_trials, next_work
+from src.plan import new_trials, next_work
+from src.proposals import Plan, new_points
 from src.reuse import Library
 from src.rows import Invocation, Trial
 from src.runner import fill

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from src.messages import CheckWork, Dropped, EpochEnded, Failed, Reused, Started, Stopped, Tracked, TrainWork
-from src.plan import Plan
+from src.proposals import Plan
 from src.rows import Invocation, Rows
 from tests.unit.examples import SPACE, checked_rows, config, epoch, file, finish
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from src.messages import Failed, Started, TrainWork
-from src.plan import Plan, new_trials
+from src.plan import new_trials
+from src.proposals import Plan
 from src.rows import Rows, Trial
 from src.standing import evaluation_of, final, places, ranking, standings, winner
 from src.values import Evaluation

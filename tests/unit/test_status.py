@@ -14,7 +14,8 @@ from src.config import run_reading
 from src.folder import create_or_check, hold, last_command, last_config, list_sweeps, write_last
 from src.ledger import Ledger, read_rows
 from src.messages import Checked, EpochEnded, Failed, Finished, Started, TrainWork
-from src.plan import Plan, new_points, new_trials
+from src.plan import new_trials
+from src.proposals import Plan, new_points
 from src.schema import Config
 from src.status import main, show_age
 from src.values import Evaluation

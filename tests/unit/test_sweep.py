@@ -7,7 +7,7 @@ import pytest
 from src.config import UserError
 from src.ledger import Ledger
 from src.messages import Checked
-from src.plan import Plan
+from src.proposals import Plan
 from src.runner import propose
 from src.sweep import refuse_infeasible
 from tests.unit.examples import SPACE, config

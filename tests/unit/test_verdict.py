@@ -9,7 +9,8 @@ import pytest
 
 from src.contrasts import Group, Values, compare
 from src.messages import Failed, TrainWork
-from src.plan import Plan, new_trials
+from src.plan import new_trials
+from src.proposals import Plan
 from src.rows import Invocation, Rows
 from src.verdict import enumerate_some, judge, judge_search, wording
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish, measured
