@@ -10,9 +10,10 @@ import numpy as np
 
 from src.plan import unfinished
 from src.proposals import Plan, points_to_come
+from src.pruners import expected_epochs
 from src.rows import Rows
 from src.schema import Mlflow
-from src.scope import epochs_of, scope_of
+from src.scope import epochs_of, is_asked_for, scope_of
 
 WEIGHT_BYTES = 4
 TEXT_BYTES = 13  # of one value in weights.txt
@@ -55,13 +56,13 @@ def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> flo
     if speed is None:
         return None
     scope = scope_of(plan.config, rows)
-    total = 0.0
+    is_pruned = plan.config.search.pruner != "none"
+    total = pruned_search(plan, rows, speed, images) if is_pruned else unproposed(plan, rows, speed, images)
     for trial in unfinished(plan, rows):
-        epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
-        total += speed.prepare + epochs * images * speed.per_image(rows.point(trial.point).operations)
+        if trial.role != "search" or not is_pruned:
+            epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
+            total += speed.prepare + epochs * images * speed.per_image(rows.point(trial.point).operations)
     total += confirmation(plan, rows, speed, images)
-    each = speed.prepare + scope.until * images * speed.per_image(mean_operations(rows))
-    total += trials_to_come(plan, rows) * each
     total /= workers
     limit = plan.config.search.max_seconds
     return total if limit is None else min(total, max(limit - rows.seconds(), 0.0))
@@ -77,6 +78,34 @@ def confirmation(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> flo
     count = max(points * search.confirm_repeats - known["confirm"], 0) + max(search.refit - known["refit"], 0)
     epochs = scope_of(plan.config, rows).until
     return count * (speed.prepare + epochs * epoch_images * speed.per_image(mean_operations(rows)))
+
+
+def unproposed(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> float:
+    """Seconds of trials that the strategy has still to propose; of points as large as the mean."""
+    each = speed.prepare + scope_of(plan.config, rows).until * epoch_images * speed.per_image(mean_operations(rows))
+    return trials_to_come(plan, rows) * each
+
+
+def pruned_search(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> float:
+    """Seconds of the epochs that a pruner lets the search train, less those that it has had."""
+    scope, searched = scope_of(plan.config, rows), [trial for trial in rows.trials if trial.role == "search"]
+    if not scope.has_budget or scope.is_reached:
+        return 0.0
+    had = sum(len(trial.epochs) for trial in searched)
+    left = max(search_epochs(plan, rows) - had, 0)
+    begun = sum(bool(trial.epochs) for trial in searched)
+    starts = (len(searched) + trials_to_come(plan, rows) - begun) * speed.prepare
+    return starts + left * epoch_images * speed.per_image(mean_operations(rows))
+
+
+def search_epochs(plan: Plan, rows: Rows) -> int:
+    """How many epochs a search with a pruner is expected to train in all."""
+    scope = scope_of(plan.config, rows)
+    count = sum(trial.role == "search" and is_asked_for(trial, scope) for trial in rows.trials)
+    size = count + trials_to_come(plan, rows), scope.until
+    if size not in plan.expected:
+        plan.expected[size] = expected_epochs(plan.config.search, *size)
+    return plan.expected[size]
 
 
 def trials_to_come(plan: Plan, rows: Rows) -> int:

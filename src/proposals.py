@@ -31,6 +31,7 @@ class Plan:
     first: dict[str, int] = field(default_factory=dict)  # fingerprint of a configuration → its first point
     noted: int = 0  # points in `seen` and `first`
     exhausted: bool = False
+    expected: dict[tuple[int, int], int] = field(default_factory=dict)  # trials and epochs → epochs with the pruner
     training: bool = True  # False: check and probe only
     drift: str = ""  # how versions differ from those that trained so far: see `environment`
 

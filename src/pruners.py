@@ -3,6 +3,7 @@
 A trial trains to a rung, waits there, and goes on from its checkpoint if it is promoted; so a pruner needs no state.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,7 +11,7 @@ from statistics import median
 
 from src.rows import Trial
 from src.schema import Search
-from src.values import best_epoch, score
+from src.values import Epoch, best_epoch, score
 
 MEDIAN_OF = 4  # earlier trials, before one is measured by them
 
@@ -45,6 +46,20 @@ def limits(search: Search, trials: Sequence[Trial], until: int, has_ended: Ended
         case "median":
             return by_median(search, trials, until)
     return {}
+
+
+def expected_epochs(search: Search, count: int, until: int) -> int:
+    """How many epochs a search of so many trials trains in all, if they come in an order of chance and keep their places."""
+    ranks = random.Random(0).sample(range(count), count)
+    trials = [Trial(number, number, "search", 0, 0) for number in range(1, count + 1)]
+    results = [Epoch(1, {"val_accuracy": -rank, "val_loss": rank}, 0, 0) for rank in ranks]
+    while True:
+        found = limits(search, trials, until, lambda trial: False)
+        more = [(t, n) for t in trials if (n := found.get(t.number, Limit(until)).epochs - len(t.epochs)) > 0]
+        if not more:
+            return sum(len(trial.epochs) for trial in trials)
+        for trial, epochs in more:
+            trial.epochs += [results[trial.number - 1]] * epochs
 
 
 def rungs(first: int, factor: int, until: int) -> list[int]:

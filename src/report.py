@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
-from src.estimate import bytes_needed, seconds_left, show_bytes, show_seconds, trials_to_come
+from src.estimate import bytes_needed, search_epochs, seconds_left, show_bytes, show_seconds, trials_to_come
 from src.plan import failed_for_good, is_given_up, unfinished
 from src.proposals import Plan, points_to_come
 from src.rows import Rows
@@ -39,6 +39,8 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     best = min(search.confirm, count["feasible"])
     more = f", then the best {best} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
     more += ", then the winner on all images" if search.refit else ""
+    pruned = f" ({search.pruner} lets about {search_epochs(plan, rows)} epochs be trained in all)"
+    more = (pruned if search.pruner != "none" else "") + more
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
     trials = len(unfinished(plan, rows)) + trials_to_come(plan, rows)

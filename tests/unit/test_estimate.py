@@ -1,10 +1,20 @@
 """Time and disk: exact where what was measured lies on a line."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from src.estimate import bytes_needed, free_bytes, measure, seconds_left, show_bytes, show_seconds
+from src.estimate import (
+    bytes_needed,
+    free_bytes,
+    measure,
+    search_epochs,
+    seconds_left,
+    show_bytes,
+    show_seconds,
+    trials_to_come,
+)
 from src.messages import Failed, TrainWork
 from src.plan import new_trials
 from src.proposals import Plan
@@ -13,6 +23,7 @@ from src.values import Probe
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
 
 IMAGES = 100
+WIDE: dict[str, Any] = {"architecture": {"pool": {"int": {"min": 1, "max": 40}}}}
 BASE, SLOPE, PREPARE = 1e-3, 2e-6, 5.0
 
 
@@ -53,6 +64,34 @@ def test_time_left(workers: int) -> None:
     finish(rows, 2, epoch(1, seconds=IMAGES * (BASE + SLOPE * 2000)), reason="early stopping")
     rows.trial(3).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 3000)))
     assert seconds_left(plan, rows, IMAGES, workers) == pytest.approx((cost(3, 2) + cost(4, 3)) / workers)
+
+
+def test_a_pruner_saves_time() -> None:
+    """Only the epochs that it lets be trained count: four trials for one of three epochs, and one of them to the end."""
+    plan = plan_of("search.pruner=top_k", "search.keep=1")
+    rows = probed_rows(plan)
+    each = IMAGES * (BASE + SLOPE * 2500)  # of points as large as the mean
+    assert search_epochs(plan, rows) == 4 + 2
+    assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(4 * PREPARE + 6 * each)
+    rows.trial(1).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 1000)))
+    assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(3 * PREPARE + 5 * each)
+
+
+def test_short_epochs_cost_less() -> None:
+    """An epoch of `training.epoch_size` images takes as long as these do."""
+    plan = plan_of(f"training.epoch_size={IMAGES // 4}")
+    left = seconds_left(plan, probed_rows(plan), IMAGES, 1)
+    assert left == pytest.approx(sum(PREPARE + (cost(n, 3) - PREPARE) / 4 for n in range(1, 5)))
+
+
+def test_points_to_come_cost_what_those_known_cost() -> None:
+    """What a strategy has still to propose counts as trials of the mean size, in time and in disk."""
+    plan = Plan.of(config("training.epochs=3", "search.strategy=tpe", "search.max_trials=12", space=WIDE))
+    rows = probed_rows(plan, (1, 5, 10))
+    assert (len(rows.trials), trials_to_come(plan, rows)) == (10, 2)
+    assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(12 * cost(0, 3) + 12 * 3 * IMAGES * SLOPE * 5500)
+    few = Plan.of(config("training.epochs=3", "search.strategy=tpe", "search.max_trials=10", space=WIDE))
+    assert bytes_needed(plan, rows)[0] > bytes_needed(few, rows)[0]
 
 
 def test_failed_trials_cost_nothing() -> None:
