@@ -1,5 +1,6 @@
 """What a trial's bits depend on besides its configuration: versions, processor, this project's own training code."""
 
+import os
 import platform
 import re
 import subprocess
@@ -11,13 +12,14 @@ from src.rows import Invocation, Rows
 
 TRIAL_CODE = "1"  # raised with each change after which an equal trial gives other bits
 PACKAGES = ("tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
-DECISIVE = ("tensorflow", "keras", "keras-tuner", "numpy", "device", "trial_code")
+DECISIVE = ("tensorflow", "keras", "keras-tuner", "numpy", "device", "onednn", "trial_code")
 
 
 def describe() -> dict[str, str]:
     """Versions, device and git commit, as each invocation records them."""
     versions = {name: metadata.version(name) for name in PACKAGES}
-    here = {"device": device(), "trial_code": TRIAL_CODE, "git": git_commit()}
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")  # other kernels add up in another order
+    here = {"device": device(), "onednn": onednn, "trial_code": TRIAL_CODE, "git": git_commit()}
     return {"python": sys.version.split()[0], **versions, **here}
 
 
