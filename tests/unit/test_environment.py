@@ -11,8 +11,8 @@ from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
 def trained_under(environment: dict[str, str]) -> Rows:
     """A sweep whose first epoch was trained under these versions."""
     rows = checked_rows(Plan.of(config("training.epochs=1", space=SPACE)))
-    rows.invocations.append(Invocation(1, 0, 1e9, "here", 1, {}, environment))
     finish(rows, 1, epoch(1))
+    rows.invocations.append(Invocation(1, 0, 1e9, "here", 1, {}, environment))
     return rows
 
 
