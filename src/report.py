@@ -55,14 +55,16 @@ def describe_share(plan: Plan, rows: Rows) -> str:
     """How many more points follow from results, and which part of its space a strategy that draws found infeasible."""
     search, left = plan.config.search, int(points_to_come(plan, rows))
     words = f"; {left} more to train will be proposed by {search.strategy} as results come" if left else ""
-    drawn = rows.points[: STARTUP if search.strategy in GUIDED else None]
+    drawn = rows.points
+    if search.strategy in GUIDED:  # those of its results are no sample
+        trained = [place for place, point in enumerate(drawn, 1) if point.state == "feasible"]
+        drawn = drawn[: trained[STARTUP - 1] if len(trained) >= STARTUP else None]
     if search.strategy == "grid" or not drawn:
         return words
-    share = sum(point.state == "infeasible" for point in drawn) / len(drawn)
-    space = f"{plan.space.count:,.0f} points" if plan.space.count < float("inf") else "infinitely many points"
-    return (
-        f"{words}\n[dim]  of a space of {space}, of which about {share:.0%} cannot be built ({len(drawn)} drawn)[/dim]"
-    )
+    bad = sum(point.state == "infeasible" for point in drawn)
+    space = f"{plan.space.count:,.0f}" if plan.space.count < float("inf") else "infinitely many"
+    share = f"about {bad / len(drawn):.0%} cannot be built ({bad} of {len(drawn)} drawn at random)"
+    return f"{words}\n[dim]  the space has {space} points, of which {share}[/dim]"
 
 
 def preview_table(rows: Rows) -> Table:

@@ -114,6 +114,29 @@ def test_overview_counts_what_will_train(plan: Plan, rows: Rows) -> None:
     assert "1 trial up to epoch 2" in printed(lambda console: overview(console, plan, rows, 100, 2))
 
 
+def test_overview_of_a_search_by_results() -> None:
+    """How many points are still to be proposed, how large the space is, and which part of what was drawn cannot be built;
+    with a pruner, how many epochs it lets be trained."""
+    wide = {"architecture": {"pool": {"int": {"min": 1, "max": 40}}}}
+    words = ("search.strategy=tpe", "search.max_trials=12", "search.pruner=top_k", "search.keep=2")
+    plan = Plan.of(config("training.epochs=3", *words, space=wide))
+    rows = checked_rows(plan)
+    rows.point(3).state = rows.point(4).state = "infeasible"
+    said = printed(lambda console: overview(console, plan, rows, 100, 2))
+    assert "10 points: 8 to train, 2 infeasible, 0 duplicate; 4 more to train will be proposed by tpe" in said
+    assert "the space has 40 points, of which about 20% cannot be built (2 of 10 drawn at random)" in said
+    assert "14 trials up to epoch 3 (top_k lets about 18 epochs be trained in all)" in said
+
+
+def test_what_the_budget_left_out(plan: Plan) -> None:
+    """Trials that were not begun are counted, with the limits that there are."""
+    bounded = Plan.of(config("training.epochs=2", "search.max_epochs=2", space=SPACE))
+    rows = checked_rows(bounded)
+    finish(rows, 1, epoch(1, 0.25), epoch(2, 0.5))
+    said = printed(lambda console: result(console, bounded, rows, Path("s")))
+    assert "3 trials not begun: the budget is used up (search.max_epochs=2); a larger one goes on." in said
+
+
 def test_result(plan: Plan, rows: Rows) -> None:
     """The winner with its test accuracy, how often the test images were looked at, and what failed."""
     rows.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
