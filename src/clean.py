@@ -25,6 +25,7 @@ from src.proposals import Plan
 from src.removal import Traces, delete_traces, find_traces
 from src.rows import Rows, Trial
 from src.schema import Config
+from src.scope import scope_of
 from src.standing import final
 from src.writing import command, number_of
 
@@ -87,7 +88,9 @@ def still_needed(plan: Plan, rows: Rows) -> set[int]:
     if plan.config.search.repeats > 1 or plan.config.search.confirm:  # any of them may turn out to be the final one
         return {trial.number for trial in rows.trials}
     best = final(rows)
-    return {trial.number for trial in unfinished(plan, rows)} | ({best.number} if best else set())
+    return {trial.number for trial in unfinished(rows, scope_of(plan.config, rows))} | (
+        {best.number} if best else set()
+    )
 
 
 def measure(sweep: Sweep, trials: list[Trial]) -> tuple[int, int]:

@@ -110,10 +110,11 @@ def report_errors(action: Callable[[], int]) -> int:
 def refuse_several(overrides: Iterable[str]) -> int:
     """Raises UserError for `activation=[relu,tanh]`, of which Hydra would make one of both."""
     for group, _, names in (override.partition("=") for override in overrides):
-        if names.startswith("[") and (CONF / group).is_dir():
+        if group and names.startswith("[") and "," in names and (CONF / group).is_dir():
+            sweep = f"compare them in one sweep (search=single '+search.space.{group}.choice={names}'), "
             raise UserError(
-                f"{group}={names} would mix these into one: choose one of them, compare them in one sweep "
-                f"(search=single '+search.space.{group}.choice={names}'), or run one after the other (-m {group}={names[1:-1]})."
+                f"{group}={names} would mix these into one: choose one of them, {sweep * (group in IDENTITY)}"
+                f"or run one after the other (-m {group}={names[1:-1]})."
             )
     return 0
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from src.rows import Invocation, Rows
 
 TRIAL_CODE = "1"  # raised with each change after which an equal trial gives other bits
-PACKAGES = ("tensorflow", "keras", "keras-tuner", "mlflow", "numpy")
-DECISIVE = ("tensorflow", "keras", "keras-tuner", "numpy", "device", "onednn", "trial_code")
+DECISIVE = ("tensorflow", "keras", "numpy", "device", "onednn", "trial_code")  # of a trial's bits
+PROPOSING = ("keras-tuner", "optuna", "scikit-learn", "scipy")  # of the points that are proposed
+PACKAGES = ("tensorflow", "keras", "numpy", *PROPOSING, "mlflow")
 
 
 def describe() -> dict[str, str]:
@@ -24,10 +25,10 @@ def describe() -> dict[str, str]:
 
 
 def drift(rows: Rows, here: dict[str, str]) -> str:
-    """How this environment differs, in what decides bits, from the one in which the first epoch was trained."""
+    """How this environment differs, in what decides points or bits, from the one in which the first epoch was trained."""
     first = first_training(rows)
     then = first.environment if first else {}
-    changed = [name for name in DECISIVE if name in then and then[name] != here[name]]
+    changed = [name for name in DECISIVE + PROPOSING if name in then and then[name] != here[name]]
     return ", ".join(f"{name} {then[name]} → {here[name]}" for name in changed)
 
 

@@ -4,6 +4,7 @@ import math
 import shutil
 from collections import Counter
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from src.proposals import Plan, points_to_come
 from src.pruners import expected_epochs
 from src.rows import Rows
 from src.schema import Mlflow
-from src.scope import epochs_of, is_asked_for, scope_of
+from src.scope import Scope, epochs_of, is_asked_for, scope_of
 
 WEIGHT_BYTES = 4
 TEXT_BYTES = 13  # of one value in weights.txt
@@ -51,56 +52,52 @@ def measure(rows: Rows, epoch_images: int) -> Speed | None:
 
 def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> float | None:
     """Of training for all trials that are not finished; None as long as nothing is measured."""
-    images = plan.config.training.epoch_size or train_images  # of an epoch
+    search, images = plan.config.search, plan.config.training.epoch_size or train_images  # of an epoch
     speed = measure(rows, images)
     if speed is None:
         return None
     scope = scope_of(plan.config, rows)
-    is_pruned = plan.config.search.pruner != "none"
-    total = pruned_search(plan, rows, speed, images) if is_pruned else unproposed(plan, rows, speed, images)
-    for trial in unfinished(plan, rows):
-        if trial.role != "search" or not is_pruned:
-            epochs = epochs_of(rows, trial, scope) - len(trial.epochs)
-            total += speed.prepare + epochs * images * speed.per_image(rows.point(trial.point).operations)
-    total += confirmation(plan, rows, speed, images)
+    epoch = images * speed.per_image(mean_operations(rows))  # seconds, of a point as large as the mean
+    trials = unfinished(rows, scope)
+    starts, epochs = further_trials(plan, rows, scope)
+    if search.pruner != "none":
+        trials = [trial for trial in trials if trial.role != "search"]
+        starts, epochs = starts + starts_left(plan, rows, scope), epochs + epochs_left(plan, rows, scope)
+    total = starts * speed.prepare + epochs * epoch
+    for trial in trials:
+        own = images * speed.per_image(rows.point(trial.point).operations)
+        total += speed.prepare + (epochs_of(rows, trial, scope) - len(trial.epochs)) * own
+    if search.max_epochs is not None:
+        total = min(total, max(search.max_epochs - sum(len(t.epochs) for t in rows.trials), 0) * epoch)
     total /= workers
-    limit = plan.config.search.max_seconds
-    return total if limit is None else min(total, max(limit - rows.seconds(), 0.0))
+    return total if search.max_seconds is None else min(total, max(search.max_seconds - rows.seconds(), 0.0))
 
 
-def confirmation(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> float:
-    """Seconds of the trials that will be added after the search; of points as large as the mean."""
+def further_trials(plan: Plan, rows: Rows, scope: Scope) -> tuple[int, int]:
+    """Trials that are not in the rows yet, and their epochs: on fresh seeds, on all images, of points to be proposed."""
     search = plan.config.search
-    if not rows.trials:
-        return 0.0
     known = Counter(trial.role for trial in rows.trials)
     points = min(search.confirm, len({trial.point for trial in rows.trials}))
-    count = max(points * search.confirm_repeats - known["confirm"], 0) + max(search.refit - known["refit"], 0)
-    epochs = scope_of(plan.config, rows).until
-    return count * (speed.prepare + epochs * epoch_images * speed.per_image(mean_operations(rows)))
+    count = max(points * search.confirm_repeats - known["confirm"], 0)
+    count += max(search.refit - known["refit"], 0) if rows.trials else 0
+    count += trials_to_come(plan, rows) if search.pruner == "none" else 0
+    return count, count * scope.until
 
 
-def unproposed(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> float:
-    """Seconds of trials that the strategy has still to propose; of points as large as the mean."""
-    each = speed.prepare + scope_of(plan.config, rows).until * epoch_images * speed.per_image(mean_operations(rows))
-    return trials_to_come(plan, rows) * each
+def starts_left(plan: Plan, rows: Rows, scope: Scope) -> int:
+    """Trials of a search with a pruner that have not begun."""
+    searched = [trial for trial in rows.trials if trial.role == "search" and is_asked_for(trial, scope)]
+    return sum(not trial.epochs for trial in searched) + trials_to_come(plan, rows)
 
 
-def pruned_search(plan: Plan, rows: Rows, speed: Speed, epoch_images: int) -> float:
-    """Seconds of the epochs that a pruner lets the search train, less those that it has had."""
-    scope, searched = scope_of(plan.config, rows), [trial for trial in rows.trials if trial.role == "search"]
-    if not scope.has_budget or scope.is_reached:
-        return 0.0
-    had = sum(len(trial.epochs) for trial in searched)
-    left = max(search_epochs(plan, rows) - had, 0)
-    begun = sum(bool(trial.epochs) for trial in searched)
-    starts = (len(searched) + trials_to_come(plan, rows) - begun) * speed.prepare
-    return starts + left * epoch_images * speed.per_image(mean_operations(rows))
+def epochs_left(plan: Plan, rows: Rows, scope: Scope) -> int:
+    """Epochs that a pruner is expected to let a search train, less those that it has had."""
+    had = sum(len(trial.epochs) for trial in rows.trials if trial.role == "search")
+    return max(search_epochs(plan, rows, scope) - had, 0) if scope.has_budget and not scope.is_reached else 0
 
 
-def search_epochs(plan: Plan, rows: Rows) -> int:
+def search_epochs(plan: Plan, rows: Rows, scope: Scope) -> int:
     """How many epochs a search with a pruner is expected to train in all."""
-    scope = scope_of(plan.config, rows)
     count = sum(trial.role == "search" and is_asked_for(trial, scope) for trial in rows.trials)
     size = count + trials_to_come(plan, rows), scope.until
     if size not in plan.expected:
@@ -110,8 +107,11 @@ def search_epochs(plan: Plan, rows: Rows) -> int:
 
 def trials_to_come(plan: Plan, rows: Rows) -> int:
     """Of points that a strategy has still to propose, as far as the budget may let it."""
-    scope, left = scope_of(plan.config, rows), points_to_come(plan, rows)
-    return int(left) * plan.config.search.repeats if scope.has_budget and not scope.is_reached else 0
+    left = int(points_to_come(plan, rows)) * plan.config.search.repeats
+    if not left:
+        return 0
+    scope = scope_of(plan.config, rows)
+    return left if scope.has_budget and not scope.is_reached else 0
 
 
 def mean_operations(rows: Rows) -> int:
@@ -123,8 +123,8 @@ def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:
     """For the checkpoints and for MLflow, of all trials that are not finished."""
     config = plan.config
     trained = [rows.point(trial.point) for trial in rows.trials]
-    points = [rows.point(trial.point) for trial in unfinished(plan, rows)]
-    points += (trained * trials_to_come(plan, rows))[: trials_to_come(plan, rows)]  # as large as those known
+    points = [rows.point(trial.point) for trial in unfinished(rows, scope_of(config, rows))]
+    points += islice(cycle(trained), trials_to_come(plan, rows))  # as large as those known
     points.sort(key=lambda point: -point.parameters)
     kept = points if config.checkpoints.keep == "all" else points[: config.checkpoints.keep + 2]
     checkpoints = sum(point.state_bytes + 2 * WEIGHT_BYTES * point.parameters for point in kept)

@@ -5,6 +5,7 @@ keeps a state of its own, so a resumed sweep goes on because it asks the same qu
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 from src.config import fill_in
 from src.messages import CheckWork, Configuration, EvaluateWork, ProbeWork, Pruned, TrainWork, Work
@@ -152,17 +153,37 @@ def newly_pruned(plan: Plan, rows: Rows) -> list[Pruned]:
 # --------------------------------------------------------------------------------------- reading rows
 
 
-def unfinished(plan: Plan, rows: Rows) -> list[Trial]:
+def unfinished(rows: Rows, scope: Scope) -> list[Trial]:
     """Trials that are being trained or will be."""
-    scope = scope_of(plan.config, rows)
     return [trial for trial in rows.trials if trial.state == "running" or wants_training(rows, trial, scope)]
 
 
 def is_complete(plan: Plan, rows: Rows) -> bool:
     """Whether nothing is left of what the configuration asks for; told without proposing any point."""
     scope = scope_of(plan.config, rows)
-    more = points_to_come(plan, rows) > 0 and not scope.is_reached
+    more = points_to_come(plan, rows) > 0 and scope.has_budget and not scope.is_reached
     return not more and not new_trials(plan, rows) and next_work(plan, rows, ()) is None
+
+
+def is_bounded(plan: Plan, rows: Rows) -> bool:
+    """Whether a larger budget would go on."""
+    return bool(left_by_budget(plan, rows)) or trials_held_back(plan, rows) > 0
+
+
+def left_by_budget(plan: Plan, rows: Rows) -> list[Trial]:
+    """Trials that the budget keeps from being begun, or gone on with."""
+    scope = scope_of(plan.config, rows)
+    seeds = {**scope.seeds, "search": len(rows.trials)}
+    free = replace(scope, has_budget=True, is_reached=False, last_point=float("inf"), seeds=seeds)
+    held = (t for t in rows.trials if t.state in ("waiting", "paused") and not wants_training(rows, t, scope))
+    return [trial for trial in held if wants_training(rows, trial, free)]
+
+
+def trials_held_back(plan: Plan, rows: Rows) -> int:
+    """Of points that the budget keeps from being proposed."""
+    scope = scope_of(plan.config, rows)
+    is_held = not scope.has_budget or scope.is_reached
+    return int(points_to_come(plan, rows)) * plan.config.search.repeats if is_held else 0
 
 
 def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:

@@ -15,7 +15,7 @@ from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Reused, 
 from src.plan import unfinished
 from src.proposals import Plan
 from src.rows import Rows
-from src.scope import target
+from src.scope import scope_of, target
 from src.space import title
 from src.standing import best, places
 from src.values import Epoch, Evaluation
@@ -64,7 +64,7 @@ class Screen:
                 self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
-            case EpochEnded() if self.count_all() == 1:
+            case EpochEnded() if len(self.rows.trials) == 1 and self.count_all() == 1:
                 self.say(
                     f"epoch {event.epoch.number}/{target(self.plan.config, self.rows)} {describe_epoch(event.epoch)}"
                 )
@@ -117,7 +117,7 @@ class Screen:
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""
-        return len(self.rows.trials) - len(unfinished(self.plan, self.rows))
+        return len(self.rows.trials) - len(unfinished(self.rows, scope_of(self.plan.config, self.rows)))
 
     def count_all(self) -> int:
         """Trials there are, and those that the strategy has still to propose."""

@@ -1,7 +1,9 @@
 """Which points a sweep has: proposed from configuration and rows, each checked for what can be told without building it."""
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from statistics import fmean, median
 from typing import Any
 
@@ -18,6 +20,7 @@ from src.values import score
 
 FIXED = {"training", "training.epochs", "training.epoch_size", "training.threads"}  # the same for all trials
 MISSES = 200  # points in a row that cannot be trained, before no more are proposed
+FEW = 1000  # points of a space that are all tried, whatever comes of them
 
 
 @dataclass
@@ -68,7 +71,7 @@ def new_points(plan: Plan, rows: Rows) -> list[Point]:
     note_points(plan, rows)
     left = points_to_come(plan, rows)
     new: list[Point] = []
-    while left > 0 and not plan.exhausted and is_due(plan, rows, new):
+    while left > 0 and is_due(plan, rows, new):
         known = results(rows, new) if is_guided(plan, rows, new) else []
         values = propose(plan.config.search, plan.space, plan.noted, plan.seen, known)
         if values is None:
@@ -77,7 +80,10 @@ def new_points(plan: Plan, rows: Rows) -> list[Point]:
         point = describe(plan, plan.noted + 1, values)
         new.append(point)
         note(plan, point)
-        left -= point.state == "unchecked"
+        if point.state == "unchecked":
+            left -= 1
+        elif is_hopeless(plan, rows, new):
+            break
     return new
 
 
@@ -89,10 +95,13 @@ def points_to_come(plan: Plan, rows: Rows) -> float:
     return max(left if limit is None else min(left, limit - count_open(rows.points)), 0)
 
 
-def is_hopeless(plan: Plan, rows: Rows) -> bool:
-    """Whether so many points in a row could not be trained, of a space too large to try them all."""
-    last = rows.points[-MISSES:]
-    return plan.space.count > GRID_LIMIT and len(last) == MISSES and all(p.state == "infeasible" for p in last)
+def is_hopeless(plan: Plan, rows: Rows, new: Sequence[Point] = ()) -> bool:
+    """Whether a strategy that draws should give up: so many points in a row could not be trained, of a large space."""
+    if plan.config.search.strategy == "grid" or plan.space.count <= FEW:
+        return False
+    known = (point for point in chain(reversed(new), reversed(rows.points)) if point.state != "unchecked")
+    last = list(islice(known, MISSES))
+    return len(last) == MISSES and all(point.state in ("infeasible", "duplicate") for point in last)
 
 
 def count_open(points: list[Point]) -> int:

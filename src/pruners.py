@@ -4,10 +4,10 @@ A trial trains to a rung, waits there, and goes on from its checkpoint if it is 
 """
 
 import random
+from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from statistics import median
+from itertools import accumulate, pairwise
 
 from src.rows import Trial
 from src.schema import Search
@@ -128,18 +128,26 @@ def asha(search: Search, trials: Sequence[Trial], steps: list[int], has_ended: E
 def by_median(search: Search, trials: Sequence[Trial], until: int) -> Limits:
     """A trial stops where its best is worse than the median of earlier trials' best after as many epochs (Golovin et al., 2017)."""
     found: Limits = {}
-    earlier: dict[int, list[float]] = {step: [] for step in range(search.rung, until, search.rung)}
+    earlier: dict[int, list[float]] = {step: [] for step in range(search.rung, until, search.rung)}  # in order
     for trial in trials:
-        own = {step: result(search, trial, step)[0] for step in earlier if len(trial.epochs) >= step}
-        worse = [step for step in own if len(earlier[step]) >= MEDIAN_OF and own[step] > median(earlier[step])]
+        scores = (score(epoch.metrics, search.objective)[0] for epoch in trial.epochs)
+        so_far = list(accumulate(scores, min))
+        own = {step: so_far[step - 1] for step in earlier if len(so_far) >= step}
+        worse = [step for step in own if len(earlier[step]) >= MEDIAN_OF and own[step] > middle(earlier[step])]
         if worse:
             reason = f"worse than the median of {len(earlier[worse[0]])} after {spoken(worse[0])}"
             found[trial.number] = Limit(worse[0], reason)
         else:
             found[trial.number] = Limit(next((step for step in earlier if step not in own), until))
         for step, value in own.items():
-            earlier[step].append(value)
+            insort(earlier[step], value)
     return found
+
+
+def middle(ordered: Sequence[float]) -> float:
+    """The median of values in order."""
+    count = len(ordered)
+    return (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
 
 
 def rank(search: Search, trials: Sequence[Trial], step: int) -> list[Trial]:

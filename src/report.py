@@ -10,11 +10,10 @@ from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
 from src.estimate import bytes_needed, search_epochs, seconds_left, show_bytes, show_seconds, trials_to_come
-from src.plan import failed_for_good, is_given_up, unfinished
-from src.proposals import Plan, points_to_come
+from src.plan import failed_for_good, is_bounded, is_given_up, left_by_budget, trials_held_back, unfinished
+from src.proposals import MISSES, Plan, is_hopeless, points_to_come
 from src.rows import Rows
-from src.schema import Search
-from src.scope import is_within_budget, scope_of, target
+from src.scope import scope_of, target
 from src.standing import evaluation_of, final, places, ranking
 from src.strategies import GUIDED, STARTUP
 from src.verdict import judge_search
@@ -39,11 +38,12 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
     best = min(search.confirm, count["feasible"])
     more = f", then the best {best} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
     more += ", then the winner on all images" if search.refit else ""
-    pruned = f" ({search.pruner} lets about {search_epochs(plan, rows)} epochs be trained in all)"
-    more = (pruned if search.pruner != "none" else "") + more
+    if search.pruner != "none":
+        more = f" ({search.pruner} lets about {search_epochs(plan, rows, scope_of(plan.config, rows))} epochs be trained in all){more}"
     checkpoints, mlflow = bytes_needed(plan, rows)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
-    trials = len(unfinished(plan, rows)) + trials_to_come(plan, rows)
+    scope = scope_of(plan.config, rows)
+    trials = len(unfinished(rows, scope)) + trials_to_come(plan, rows)
     console.print(
         f"{number_of(trials, 'trial')} up to epoch {target(plan.config, rows)}{more}, "
         f"{number_of(workers, 'worker')}: {time}; "
@@ -54,6 +54,8 @@ def overview(console: Console, plan: Plan, rows: Rows, train_images: int, worker
 def describe_share(plan: Plan, rows: Rows) -> str:
     """How many more points follow from results, and which part of its space a strategy that draws found infeasible."""
     search, left = plan.config.search, int(points_to_come(plan, rows))
+    if is_hopeless(plan, rows):
+        return f"; no more are proposed, since none of the last {MISSES} could be trained"
     words = f"; {left} more to train will be proposed by {search.strategy} as results come" if left else ""
     drawn = rows.points
     if search.strategy in GUIDED:  # those of its results are no sample
@@ -172,19 +174,21 @@ def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
         reason = next(f.message for f in reversed(rows.failures) if (f.work, f.subject) == ("evaluate", best.number))
         more = f"search.retries={rows.crashes['evaluate', best.number]} tries once more"
         console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
-    scope = scope_of(plan.config, rows)
-    left = sum(trial.state == "waiting" and not is_within_budget(trial, scope) for trial in rows.trials)
-    left += int(points_to_come(plan, rows)) * plan.config.search.repeats
-    if left:
-        print_budget(console, plan.config.search, left, scope.is_reached)
+    if is_bounded(plan, rows):
+        print_budget(console, plan, rows)
 
 
-def print_budget(console: Console, search: Search, left: int, is_reached: bool) -> None:
-    """Which limit keeps trials from being begun."""
+def print_budget(console: Console, plan: Plan, rows: Rows) -> None:
+    """What the budget left undone, and which limit it was."""
+    held, search = left_by_budget(plan, rows), plan.config.search
+    count = len(held) + trials_held_back(plan, rows)
+    what = "not gone on with" if held and all(trial.epochs for trial in held) else "not begun"
     limits = {key: getattr(search, key) for key in ("max_trials", "max_epochs", "max_seconds")}
-    budget = ", ".join(f"search.{key}={value:g}" for key, value in limits.items() if value is not None)
-    reason = f"search.target={search.target} is reached" if is_reached else f"the budget is used up ({budget})"
-    console.print(f"{number_of(left, 'trial')} not begun: {reason}; a larger one goes on.", soft_wrap=True)
+    budget = ", ".join(f"search.{key}={value}" for key, value in limits.items() if value is not None)
+    reason = f"the budget is used up ({budget or f'search.repeats={search.repeats}'})"
+    if scope_of(plan.config, rows).is_reached:
+        reason = f"search.target={search.target} is reached"
+    console.print(f"{number_of(count, 'trial')} {what}: {reason}; a larger one goes on.", soft_wrap=True)
 
 
 # ------------------------------------------------------------------------------------------ pieces

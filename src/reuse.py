@@ -4,6 +4,7 @@ A trial follows from configuration, seed, data and versions alone, so what is ta
 last bit. Only the sweeps of one folder are looked at, once an invocation; nothing of theirs is changed.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from src.rows import Point, Trial
 from src.schema import Config
 from src.values import File
 
+log = logging.getLogger("sweep")
 MANY = 100_000  # epochs, in the place of a number that decides nothing
 SUFFIXES = {"checkpoint": "", "weights": "-best", "validation": "-validation"}  # of file names, as workers write them
 
@@ -84,8 +86,8 @@ class Library:
             try:
                 for key, trial in self.read_trials(open_sweep(path.parent)):
                     found.setdefault(key, []).append(Source(path.parent, trial))
-            except Exception:  # whatever is wrong with another sweep, ours can be trained
-                continue
+            except Exception as error:  # whatever is wrong with another sweep, ours can be trained
+                log.info("nothing is taken from %s: %s", path.parent.name, error)
         return found
 
     def read_trials(self, sweep: Sweep) -> Iterator[tuple[str, Trial]]:

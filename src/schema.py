@@ -433,7 +433,7 @@ class Config(Trial):
     @model_validator(mode="after")
     def pruners_look_before_the_end(self) -> "Config":
         """A rung at the last epoch or beyond would prune nothing, silently."""
-        if self.search.pruner != "none" and self.search.rung >= self.training.epochs > 1:
+        if self.search.pruner != "none" and self.search.rung >= max(self.training.epochs, 2):
             raise ValueError(
                 f"search.pruner={self.search.pruner} first looks after search.rung={self.search.rung} epochs, and "
                 f"training.epochs={self.training.epochs} is the end: lower search.rung, or ask for more epochs"

@@ -235,13 +235,14 @@ def grid(dimensions: list[Dimension]) -> list[Values]:
     """All points; the last key varies fastest, as in keras-tuner."""
     points: list[Values] = [{}]
     for dimension in dimensions:
-        choices = options(dimension)
-        points = [
-            {**point, dimension.key: value}
-            for point in points
-            for value in (choices if is_active(dimension, point) else [None])
-        ]
+        points = extend(points, dimension)
     return points
+
+
+def extend(points: list[Values], dimension: Dimension) -> list[Values]:
+    """Each point with each value of one more dimension."""
+    choices = options(dimension)
+    return [{**p, dimension.key: value} for p in points for value in (choices if is_active(dimension, p) else [None])]
 
 
 def is_active(dimension: Dimension, values: Values) -> bool:
@@ -258,9 +259,18 @@ def without_inactive(dimensions: list[Dimension], values: Values) -> Values:
 
 
 def size(dimensions: list[Dimension]) -> float:
-    """How many points there are at most; infinite with a continuous range."""
-    continuous = any(isinstance(d, Range) and d.step is None and not d.whole for d in dimensions)
-    return math.inf if continuous else math.prod(len(options(dimension)) for dimension in dimensions)
+    """How many points there are, infinite with a continuous range; with conditions, of very many at most."""
+    if any(isinstance(d, Range) and d.step is None and not d.whole for d in dimensions):
+        return math.inf
+    bound = math.prod(len(options(dimension)) for dimension in dimensions)
+    if bound <= GRID_LIMIT or not any(dimension.when for dimension in dimensions):
+        return bound
+    points: list[Values] = [{}]
+    for dimension in dimensions:
+        points = extend(points, dimension)
+        if len(points) > GRID_LIMIT:
+            return bound
+    return len(points)
 
 
 def labels(choice: Choice) -> list[Any]:

@@ -16,7 +16,7 @@ from src.config import UserError, run_reading
 from src.estimate import show_bytes
 from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
 from src.ledger import read_rows
-from src.plan import is_complete
+from src.plan import is_bounded, is_complete
 from src.proposals import Plan
 from src.rows import Rows
 from src.standing import places
@@ -65,19 +65,14 @@ def state_of(path: Path, rows: Rows) -> tuple[str, str]:
     """Whether a sweep is running, complete or interrupted, and what there is to say of that."""
     if is_held(path):
         return "running", ""
-    if not is_all_done(path, rows):
-        return "interrupted", ""
-    waits = any(trial.state == "waiting" for trial in rows.trials)
-    return "complete", "within its budget" if waits else ""
-
-
-def is_all_done(path: Path, rows: Rows) -> bool:
-    """Whether a sweep has nothing left to do of what was asked of it last; judged by its trials' states where the
-    configuration cannot be read."""
     try:
-        return is_complete(Plan.of(last_config(path)), rows)
-    except UserError:
-        return bool(rows.evaluations) and all(trial.state in ("finished", "failed") for trial in rows.trials)
+        plan = Plan.of(last_config(path))
+    except UserError:  # then the trials' states must do
+        is_done = bool(rows.evaluations) and all(trial.state in ("finished", "failed") for trial in rows.trials)
+        return "complete" if is_done else "interrupted", ""
+    if not is_complete(plan, rows):
+        return "interrupted", ""
+    return "complete", "within its budget" if is_bounded(plan, rows) else ""
 
 
 # ----------------------------------------------------------------------------------------- printing

@@ -4,7 +4,6 @@ import hashlib
 import random
 import warnings
 from collections.abc import Collection, Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from src.processes import silenced
 from src.schema import Search
-from src.space import GRID_LIMIT, Choice, Dimension, Range, Space, Values, options, size, without_inactive
+from src.space import GRID_LIMIT, Choice, Dimension, Range, Space, Values, is_active, options, size, without_inactive
 
 STARTUP = 10  # points drawn at random that can be trained, before results guide a strategy
 DRAWS = 100  # of a random point, before the unseen points of a finite space are enumerated
@@ -31,7 +30,8 @@ def propose(search: Search, space: Space, number: int, seen: Collection[str], re
     if number < len(space.start):
         return space.start[number]
     if search.strategy == "grid":
-        return next(islice(space.rest, number - len(space.start), None), None)
+        place = number - len(space.start)
+        return space.rest[place] if place < len(space.rest) else None
     if results:
         ask = {"bayesian": by_gaussian_process, "tpe": by_parzen_estimator}[search.strategy]
         if (values := ask(space, results, stable_seed(search.seed, number), seen)) is not None:
@@ -61,10 +61,9 @@ def random_point(space: Space, seed: int, number: int, seen: Collection[str]) ->
 
 def sample(dimensions: list[Dimension], seed: int, number: int, draw: int) -> Values:
     """One point, drawn without regard to the others."""
-    values: Values = {}
-    for index, (dimension, parameter) in enumerate(zip(dimensions, declare(dimensions).space, strict=True)):
-        values[dimension.key] = decode(dimension, parameter.random_sample(stable_seed(seed, number, draw, index)))
-    return without_inactive(dimensions, values)
+    parameters = enumerate(declare(dimensions).space)
+    drawn = {one.name: one.random_sample(stable_seed(seed, number, draw, index)) for index, one in parameters}
+    return to_values(dimensions, drawn)
 
 
 def declare(dimensions: list[Dimension]) -> Any:
@@ -103,8 +102,15 @@ def encode(dimension: Dimension, value: Any) -> Any:
     """A dimension's value as the hyperparameter's."""
     if is_unstepped(dimension):
         return value
-    same = (value == known and type(value) is type(known) for known in options(dimension))
-    return list(same).index(True)
+    known = options(dimension)
+    if isinstance(dimension, Range):  # a point to start with may lie between the steps
+        return min(range(len(known)), key=lambda place: abs(known[place] - value))
+    return [value == one and type(value) is type(one) for one in known].index(True)
+
+
+def to_values(dimensions: list[Dimension], found: dict[str, Any]) -> Values:
+    """The point of a value for each hyperparameter."""
+    return without_inactive(dimensions, {d.key: decode(d, found[d.key]) for d in dimensions})
 
 
 def stable_seed(*parts: int | str) -> int:
@@ -120,8 +126,7 @@ def by_gaussian_process(space: Space, results: Results, seed: int, seen: Collect
     dimensions, oracle = space.dimensions, make_oracle(space.dimensions, results, seed)
     with warnings.catch_warnings(), threadpool_limits(1):  # of its many small products more threads are slower
         warnings.simplefilter("ignore")  # of fits that do not converge
-        found = oracle.populate_space("next")["values"]
-        values = without_inactive(dimensions, {d.key: decode(d, found[d.key]) for d in dimensions})
+        values = to_values(dimensions, oracle.populate_space("next")["values"])
         if point_key(values) not in seen:
             return values
         if not (left := unseen_points(space, seed, seen)):
@@ -144,7 +149,7 @@ def make_oracle(dimensions: list[Dimension], results: Results, seed: int) -> Any
     )
     for number, (values, score) in enumerate(results):
         own = space.copy()
-        own.values = {d.key: encode(d, values[d.key]) for d in dimensions if values[d.key] is not None}
+        own.values = {d.key: encode(d, values[d.key]) for d in dimensions if is_active(d, values)}
         trial = Trial(own, trial_id=str(number), status="COMPLETED")
         trial.score = score
         oracle.trials[trial.trial_id] = trial
@@ -154,7 +159,7 @@ def make_oracle(dimensions: list[Dimension], results: Results, seed: int) -> Any
 def to_vector(oracle: Any, dimensions: list[Dimension], values: Values) -> list[float]:
     """A point as the oracle sees it: a number from 0 to 1 for each dimension; the default's where it is inactive."""
     pairs = zip(dimensions, oracle.hyperparameters.space, strict=True)
-    return [p.value_to_prob(p.default if values[d.key] is None else encode(d, values[d.key])) for d, p in pairs]
+    return [p.value_to_prob(encode(d, values[d.key]) if is_active(d, values) else p.default) for d, p in pairs]
 
 
 def unseen_points(space: Space, seed: int, seen: Collection[str]) -> list[Values]:
@@ -178,12 +183,11 @@ def by_parzen_estimator(space: Space, results: Results, seed: int, seen: Collect
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=1, multivariate=True, group=True)
         study = optuna.create_study(sampler=sampler)
         for values, score in results:
-            own = {d.key: encode(d, values[d.key]) for d in space.dimensions if values[d.key] is not None}
+            own = {d.key: encode(d, values[d.key]) for d in space.dimensions if is_active(d, values)}
             known = {key: kinds[key] for key in own}
             study.add_trial(optuna.trial.create_trial(params=own, distributions=known, value=score))
         for _ in range(PARZEN_DRAWS):
-            params = study.ask(kinds).params
-            values = without_inactive(space.dimensions, {d.key: decode(d, params[d.key]) for d in space.dimensions})
+            values = to_values(space.dimensions, study.ask(kinds).params)
             if point_key(values) not in seen:
                 return values
     return None

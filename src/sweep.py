@@ -25,7 +25,7 @@ from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, relatives, sweep_path, write_last
 from src.ledger import Ledger
 from src.messages import Dropped, Stopped, Viewed
-from src.plan import next_work
+from src.plan import is_bounded, is_complete, next_work
 from src.progress import Screen, start_log
 from src.proposals import Plan, ahead_only
 from src.report import new_console, overview, preview_table, result
@@ -85,6 +85,7 @@ def main(config: Config) -> int:
 def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
     """Check all points and probe speed, in memory; print what the sweep would do."""
     ledger = Ledger.in_memory(path, plan.config.search.objective)
+    recover(plan.config, ledger)
     propose(plan, ledger)
     log = Path(os.devnull)
     with catch_signals() as interrupt, closing(Pool(plan.config, path, log, data.digest, useful(ledger))) as pool:
@@ -114,8 +115,8 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
             train_all(console, plan, data, ledger, path, interrupt)
         else:
             refuse_infeasible(ledger)
-            waiting = any(trial.state == "waiting" for trial in ledger.rows.trials)
-            console.print("Nothing is left to do within this budget." if waiting else "This sweep is complete.")
+            spent = is_bounded(plan, ledger.rows)
+            console.print("Nothing is left to do within this budget." if spent else "This sweep is complete.")
             if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
                 complete_view(console, plan.config, ledger, path, interrupt)
     result(console, plan, ledger.rows, path)
@@ -278,7 +279,7 @@ def mention_relatives(console: Console, path: Path, config: Config, data: Datase
 def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
     """Raises UserError where trials would be trained on under versions that give other bits."""
     search, resume = plan.config.search, plan.config.resume
-    if drift and not resume.allow_drift and (search.retry_failed or is_work_left(plan, ledger)):
+    if drift and not resume.allow_drift and (search.retry_failed or not is_complete(plan, ledger.rows)):
         raise UserError(
             f"since this sweep was trained, {drift} has changed, so its trials would not be comparable to the last bit: "
             "go back to what was, or go on with resume.allow_drift=true (the trials are then marked)."

@@ -119,7 +119,7 @@ def compile_training(model: keras.Model, part: Part, configuration: Configuratio
 
     @tf.function  # type: ignore[untyped-decorator]
     def epoch(first: tf.Tensor, skipped: tf.Tensor) -> None:
-        order = tf.concat([shuffled(first + later) for later in range(passes)], 0)[skipped : skipped + size]
+        order = tf.reshape(tf.map_fn(shuffled, first + tf.range(passes)), [-1])[skipped : skipped + size]
         for step in tf.range(math.ceil(size / batch_size)):
             batch = order[step * batch_size : (step + 1) * batch_size]
             model.train_step((tf.gather(x, batch), tf.gather(y, batch)))

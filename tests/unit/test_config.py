@@ -72,7 +72,9 @@ def test_several_of_a_group_are_refused() -> None:
     """`activation=[relu,tanh]`, of which Hydra makes one, is answered by what may be meant."""
     with pytest.raises(UserError, match=r"search\.space\.activation\.choice=\[relu,tanh\].*-m activation=relu,tanh"):
         refuse_several(["training.epochs=3", "activation=[relu,tanh]"])
-    assert refuse_several(["architecture.filters=[8,16]", "activation=relu", "paths=[x]"]) == 0
+    with pytest.raises(UserError, match=r"choose one of them, or run one after the other \(-m data=npz,mnist_5k\)"):
+        refuse_several(["data=[npz,mnist_5k]"])
+    assert refuse_several(["architecture.filters=[8,16]", "activation=relu", "activation=[relu]", "=[a,b]"]) == 0
 
 
 def test_all_mistakes_are_named_at_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ from src.messages import Failed, TrainWork
 from src.plan import new_trials
 from src.proposals import Plan
 from src.rows import Invocation, Rows
+from src.scope import scope_of
 from src.values import Probe
 from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
 
@@ -71,10 +72,16 @@ def test_a_pruner_saves_time() -> None:
     plan = plan_of("search.pruner=top_k", "search.keep=1")
     rows = probed_rows(plan)
     each = IMAGES * (BASE + SLOPE * 2500)  # of points as large as the mean
-    assert search_epochs(plan, rows) == 4 + 2
+    assert search_epochs(plan, rows, scope_of(plan.config, rows)) == 4 + 2
     assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(4 * PREPARE + 6 * each)
     rows.trial(1).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 1000)))
     assert seconds_left(plan, rows, IMAGES, 1) == pytest.approx(3 * PREPARE + 5 * each)
+
+
+def test_a_budget_of_epochs_bounds_the_time() -> None:
+    """No more epochs are counted than the budget has left."""
+    plan = plan_of("search.max_epochs=4")
+    assert seconds_left(plan, probed_rows(plan), IMAGES, 2) == pytest.approx(4 * IMAGES * (BASE + SLOPE * 2500) / 2)
 
 
 def test_short_epochs_cost_less() -> None:

@@ -202,16 +202,75 @@ def test_results_of_all_kinds() -> None:
     assert found == {31: pytest.approx(-0.8), 32: -0.5, 51: pytest.approx(-0.65), 52: -0.5}
 
 
-def test_a_hopeless_search_ends() -> None:
-    """In a space without end, a strategy gives up after 200 points in a row that cannot be trained."""
-    endless = {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}}
-    plan = plan_of("search.strategy=random", "search.max_trials=30", space=endless)
+ENDLESS: dict[str, Any] = {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}}
+
+
+@pytest.mark.parametrize("strategy", ["random", "tpe"])
+def test_a_hopeless_search_ends(strategy: str) -> None:
+    """In a space without end, a strategy gives up once 200 points in a row could not be built, checked one by one."""
+    plan = plan_of(f"search.strategy={strategy}", "search.max_trials=30", space=ENDLESS)
     rows = Rows(plan.config.search.objective)
-    while len(rows.points) < 999:
-        before = len(rows.points)
+    propose(plan, rows)
+    while isinstance(work := next_work(plan, rows, ()), CheckWork):
+        check(rows, work.point, "too small")
         propose(plan, rows)
-        if len(rows.points) == before:
-            break
-        for point in rows.points[before:]:
-            check(rows, point.number, "too small")
-    assert 200 <= len(rows.points) <= 230
+        assert len(rows.points) < 300
+    assert len(rows.points) >= 200 and points_to_come(plan, rows) == 0
+
+
+@pytest.mark.parametrize(
+    ("space", "constraint"),
+    [
+        (ENDLESS, "optimizer.learning_rate > 1"),
+        ({"optimizer": {"learning_rate": {"float": {"min": -2.0, "max": -1.0}}}}, "training.batch_size > 0"),
+        (
+            {"architecture": {"dense_units": {"int": {"min": 1, "max": 900_000, "log": True}}}},
+            "training.batch_size > 0",
+        ),
+    ],
+    ids=["constraint", "schema", "duplicates"],
+)
+def test_a_search_of_misfits_ends(space: dict[str, Any], constraint: str) -> None:
+    """So it does where no point gets as far as a check: excluded by a constraint or the schema, or all the same network."""
+    words = ("search.strategy=random", "search.max_trials=5", "architecture.dense_layers=0")
+    plan = plan_of(*words, f"search.constraints=['{constraint}']", space=space)
+    rows = Rows(plan.config.search.objective)
+    propose(plan, rows)
+    for point in rows.points:
+        if point.state == "unchecked":
+            check(rows, point.number)
+    propose(plan, rows)
+    assert 200 <= len(rows.points) <= 210 and points_to_come(plan, rows) == 0
+
+
+def test_a_small_space_is_tried_to_its_end() -> None:
+    """What has few points is tried whole, however many of them cannot be trained."""
+    space = {"architecture": {"pool": {"int": {"min": 1, "max": 300}}}}
+    plan = plan_of(
+        "search.strategy=random", "search.max_trials=5", "search.constraints=['architecture.pool > 297']", space=space
+    )
+    rows = Rows(plan.config.search.objective)
+    propose(plan, rows)
+    assert len(rows.points) == 300 and sum(point.state == "unchecked" for point in rows.points) == 3
+
+
+def test_conditional_points_are_counted_exactly() -> None:
+    """A space whose dimensions exclude each other has far fewer points than the product of these, and is complete with them."""
+    parts = {str(n): {"int": {"min": 1, "max": 20}, "when": {"architecture.blocks": n + 1}} for n in range(1, 5)}
+    space = {"architecture": {"blocks": {"choice": [2, 3, 4, 5]}, "filters": {"0": {"choice": [8]}, **parts}}}
+    plan = plan_of("search.strategy=random", "search.max_trials=100", space=space)
+    assert plan.space.count == 80
+
+
+def test_a_point_between_the_steps_can_be_gone_by() -> None:
+    """A point to start with may lie between the steps of a range: strategies that go by results take it as the nearest."""
+    space = {"architecture": {"pool": {"int": {"min": 1, "max": 41, "step": 2}}}}
+    plan = guided_by(space, "search.start=[{architecture: {pool: 2}}]")
+    rows = probed(plan)
+    assert train_all_of(plan, rows)[0] == 2 and len(rows.trials) == 13
+
+
+def guided_by(space: dict[str, Any], *overrides: str) -> Plan:
+    """A search by results of 13 points of a space."""
+    words = ("training.epochs=1", "search.strategy=tpe", "search.max_trials=13")
+    return plan_of(*words, *overrides, space=space)

@@ -1,5 +1,6 @@
 """Training follows from its arguments alone: put down and taken up, it gives the same bits."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -215,13 +216,20 @@ def test_every_image_is_trained_on_once(data: Dataset) -> None:
     assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, data.train, 13)(0)["loss"], rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [8, 22, 100])
+@pytest.mark.parametrize("size", [8, 22, 48, 96, 100])
 def test_short_and_long_epochs(data: Dataset, size: int) -> None:
     """Epochs of `epoch_size` images cut the same stream of images into other pieces: each pass has every image once."""
     count = len(data.train)
     tagged = replace(data, train=Part(np.arange(count, dtype=np.float32).reshape(-1, 1, 1, 1), data.train.y))
     assert [stream(tagged, size, number) for number in range(1, 4)] == pieces(stream(tagged, count, 1, 9), size)[:3]
     assert sorted(stream(tagged, count, 1)) == list(range(count))
+
+
+def test_a_very_long_epoch_is_no_large_graph(data: Dataset) -> None:
+    """Passes are no part of the graph, so that an epoch of very many of them starts as fast as any."""
+    start = time.perf_counter()
+    small = replace(data, train=Part(np.zeros((2, 1, 1, 1), np.float32), data.train.y[:2]))
+    assert len(stream(small, 20_000, 1)) == 20_000 and time.perf_counter() - start < 60
 
 
 def stream(data: Dataset, size: int, first: int, last: int = 0) -> list[int]:
