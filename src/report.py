@@ -120,8 +120,8 @@ def board_of_trials(rows: Rows, limit: int | None) -> Table:
     for place, row in enumerate(shown, 1):
         cells = [str(row["trial"]), *(show_escaped(row[key]) for key in keys), show_metric(row["val_accuracy"])]
         cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
-        state = row["state"] + (f": {row['reason']}" if row["reason"] else "")
-        state += f"; under {row['drift']}" if row["drift"] else ""
+        state = row["reason"].partition(":")[0] if row["state"] == "finished" and row["reason"] else row["state"]
+        state += f"; under {row['drift']}" if row["drift"] else ""  # whole reasons are in CSV, JSON and the report
         best = place == 1 and row["state"] == "finished"
         cells += [f"{row['parameters']:,}", *([escape(state)] if states else [])]
         table.add_row(*cells, style="bold" if best else "")
