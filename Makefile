@@ -13,7 +13,7 @@ ui: $(VENV)/installed  ## browse the runs in MLflow, at http://127.0.0.1:5000
 	$(PY) -m src.ui
 
 test: $(VENV)/installed  ## install, then run all tests
-	$(PY) -m pytest
+	$(PY) -m pytest --numprocesses 2 --dist loadfile
 
 test-browser: $(VENV)/installed  ## look at MLflow's pages in Chromium (Debian's package chromium)
 	$(PY) -m pytest tests/browser

