@@ -120,8 +120,9 @@ class Screen:
         return len(self.rows.trials) - len(unfinished(self.rows, scope_of(self.plan.config, self.rows)))
 
     def count_all(self) -> int:
-        """Trials there are, and those that the strategy has still to propose."""
-        return len(self.rows.trials) + trials_to_come(self.plan, self.rows)
+        """Trials there are, and those of points that are being checked or still to be proposed."""
+        checking = sum(point.state == "unchecked" for point in self.rows.points)
+        return len(self.rows.trials) + checking + trials_to_come(self.plan, self.rows)
 
     def time_left(self) -> str:
         """`, 7 min left`, or nothing as long as it is not known."""
