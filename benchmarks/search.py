@@ -1,7 +1,7 @@
 """How much of the grid's training do strategies and pruners need, and how good is the network that they choose?
 
-    python -m benchmarks.search                 replays the stored curves, 15 minutes on 2 cores
-    python -m benchmarks.search +train=4        trains them anew with 4 seeds, some hours, and stores them
+    python -m benchmarks.search                 replays the stored curves, some minutes on 2 cores
+    python -m benchmarks.search +train=3        trains them anew with 3 seeds, an hour or two, and stores them
 
 `curves.csv` has the 40 points of `cnn_grid` that can be built, trained on mnist_5k for ten passes over its 4,000 images
 with each of some seeds, and looked at after every 1,000 images (an epoch of `training.epoch_size=1000`): how many of the
@@ -15,6 +15,7 @@ one pair) leaves zero out.
 import csv
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -51,15 +52,14 @@ SEARCHES_OF = [  # strategies and pruners with their amounts
     "",
     "search.pruner=median search.rung=4",
     "search.pruner=asha",
-    "search.pruner=hyperband",
+    "search.pruner=hyperband search.rung=4",
     "search.pruner=top_k search.rung=4 search.keep=4",
     "search.pruner=top_k search.keep=4",
     "search.pruner=top_k search.keep=2",
-    "search.pruner=halving search.rung=2",
     "search.pruner=halving",
     "search.pruner=halving search.factor=4",
     *(f"{one} search.max_trials=20{more}" for one in (RANDOM, TPE, GAUSS) for more in ("", " search.pruner=halving")),
-    *(f"{one} search.max_trials={n}" for one in (RANDOM, TPE, GAUSS) for n in (3, 12)),
+    f"{RANDOM} search.max_trials=3",
 ]
 
 
@@ -208,16 +208,18 @@ def train(seeds: int, arguments: list[str]) -> None:
 
 
 def write_curves(folder: Path) -> None:
-    """Store the curves of a sweep, one line a trial."""
+    """Store the curves of a sweep, one line a trial, of the seeds that all points have been trained with."""
     rows = read_rows(folder, open_sweep(folder).objective)
+    trained = [trial for trial in rows.trials if trial.state == "finished"]
+    seeds = min(Counter(trial.point for trial in trained).values())
     with open(CURVES, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         epochs = range(1, EPOCHS + 1)
         writer.writerow(
             ["point", "parameters", *(f"right{n}" for n in epochs), *(f"loss{n}" for n in epochs), "images"]
         )
-        for trial in sorted(rows.trials, key=lambda trial: (trial.point, trial.repeat)):
-            if trial.state != "finished":
+        for trial in sorted(trained, key=lambda trial: (trial.point, trial.repeat)):
+            if trial.repeat >= seeds:
                 continue
             right = [round(epoch.metrics["val_accuracy"] * IMAGES) for epoch in trial.epochs]
             loss = [f"{epoch.metrics['val_loss']:.4f}" for epoch in trial.epochs]
@@ -228,14 +230,13 @@ def write_curves(folder: Path) -> None:
 
 @cache
 def read_curves() -> Curves:
-    """The stored curves: of all points those seeds that all of them have."""
+    """The stored curves."""
     curves: Curves = {}
     with open(CURVES, newline="") as file:
         for point, parameters, *values, images in list(csv.reader(file))[1:]:
             right, loss = tuple(map(int, values[:EPOCHS])), tuple(map(float, values[EPOCHS:]))
             curves.setdefault(int(point), []).append(Curve(int(parameters), right, loss, bytes.fromhex(images)))
-    seeds = min(map(len, curves.values()))
-    return {point: own[:seeds] for point, own in curves.items()}
+    return curves
 
 
 if __name__ == "__main__":
