@@ -26,7 +26,7 @@ from src.ledger import read_rows
 from src.report import leaderboard, new_console, new_table, show_mean, show_test
 from src.rows import Rows
 from src.standing import places, standings
-from src.verdict import enumerate_some, judge, judge_search, unit_of, wording
+from src.verdict import describe_taken, judge, judge_search, unit_of, wording
 from src.writing import number_of, render, show_metric, spans
 
 SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
@@ -71,16 +71,6 @@ def show_trials(sweep: Sweep, format: str) -> None:
     show_test(console, rows)
     if taken := describe_taken(rows):
         console.print(taken, markup=False, soft_wrap=True)
-
-
-def describe_taken(rows: Rows) -> str:
-    """How many trials have what other sweeps had trained, whole or in part, and which sweeps these are."""
-    origins = [trial.origin.rpartition(" trial ")[0] for trial in rows.trials if trial.origin]
-    if not origins:
-        return ""
-    were = "trial was" if len(origins) == 1 else "trials were"
-    names = enumerate_some(sorted(set(origins)))
-    return f"{len(origins)} {were} taken from other sweeps (search.reuse=false trains anew): {names}."
 
 
 def write_report(sweep: Sweep) -> None:

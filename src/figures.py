@@ -173,17 +173,14 @@ def draw_effect(axes: Axes, found: Sequence[Standing], key: str, objective: str)
 def heat_map(rows: Rows, first: str, second: str) -> Figure | None:
     """The mean objective for each pair of values of two keys; empty where no point has both."""
     found = standings(rows, "search")
-    across, down = (bins([s.point.values.get(key) for s in found]) for key in (first, second))
-    columns, lines = ordered(across), ordered(down)
+    (across, columns), (down, lines) = (bins([s.point.values.get(key) for s in found]) for key in (first, second))
     if not (2 <= len(columns) <= 12 and 2 <= len(lines) <= 12):
         return None
     cells = np.full((len(lines), len(columns)), np.nan)
     for row, line in enumerate(lines):
         for column, name in enumerate(columns):
             own = [
-                s.mean(rows.objective)
-                for s, a, d in zip(found, across, down, strict=True)
-                if (str(a), str(d)) == (name, line)
+                s.mean(rows.objective) for s, a, d in zip(found, across, down, strict=True) if (a, d) == (name, line)
             ]
             cells[row, column] = np.mean(own) if own else np.nan
     figure = new_figure(2.2 + 0.85 * len(columns), 1.4 + 0.5 * len(lines))

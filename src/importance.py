@@ -39,7 +39,8 @@ def importance(rows: Rows) -> Importance | None:
     from sklearn.inspection import permutation_importance
     from sklearn.pipeline import make_pipeline
 
-    table = np.array([[standing.point.values.get(key) for key in keys] for standing in found], dtype=object)
+    columns = [as_column([standing.point.values.get(key) for standing in found]) for key in keys]
+    table = np.array(columns, dtype=object).T
     target = np.array([sum(other.score < standing.score for other in found) for standing in found], dtype=float)
     forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0)
     model = make_pipeline(encoder(table), forest).fit(table, target)
@@ -55,12 +56,18 @@ def varies(key: str, found: Sequence[Standing]) -> bool:
     return len({str(standing.point.values.get(key)) for standing in found}) > 1
 
 
+def as_column(values: list[Any]) -> list[Any]:
+    """Numbers as they are; where anything else is among them, all as text."""
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return values if numbers else [str(value) for value in values]
+
+
 def encoder(table: NDArray[Any]) -> Any:
     """Numbers as they are; everything else as one column a value."""
     from sklearn.compose import make_column_transformer
     from sklearn.preprocessing import OneHotEncoder
 
     columns = range(table.shape[1])
-    numbers = [c for c in columns if all(isinstance(v, int | float) and not isinstance(v, bool) for v in table[:, c])]
+    numbers = [c for c in columns if not isinstance(table[0, c], str)]
     words = [c for c in columns if c not in numbers]
     return make_column_transformer(("passthrough", numbers), (OneHotEncoder(handle_unknown="ignore"), words))

@@ -113,7 +113,8 @@ class Screen:
         trial = self.rows.trial(event.trial)
         words = title(self.rows.point(trial.point).values)
         result = f"{self.rows.objective} {trial.objective:.4f} at epoch {trial.best_epoch}"
-        return f"         trial {trial.number}: {words}: {result} of {len(trial.epochs)}, at a rung{self.time_left()}"
+        source = f", taken from {event.origin}" if isinstance(event, Reused) else ""
+        return f"         trial {trial.number}: {words}: {result} of {len(trial.epochs)}, at a rung{source}{self.time_left()}"
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""

@@ -13,10 +13,11 @@ from src.estimate import bytes_needed, search_epochs, seconds_left, show_bytes, 
 from src.plan import failed_for_good, is_bounded, is_given_up, left_by_budget, trials_held_back, unfinished
 from src.proposals import MISSES, Plan, is_hopeless, points_to_come
 from src.rows import Rows
+from src.schema import Search
 from src.scope import scope_of, target
 from src.standing import evaluation_of, final, places, ranking
 from src.strategies import GUIDED, STARTUP
-from src.verdict import judge_search
+from src.verdict import describe_taken, judge_search
 from src.writing import command, number_of, short_keys, show, show_metric, spans
 
 LEADERS = 10  # rows of the leaderboard after a sweep
@@ -64,6 +65,8 @@ def describe_share(plan: Plan, rows: Rows) -> str:
     if search.strategy == "grid" or not drawn:
         return words
     bad = sum(point.state == "infeasible" for point in drawn)
+    if not bad:
+        return words
     space = f"{plan.space.count:,.0f}" if plan.space.count < float("inf") else "infinitely many"
     share = f"about {bad / len(drawn):.0%} cannot be built ({bad} of {len(drawn)} drawn at random)"
     return f"{words}\n[dim]  the space has {space} points, of which {share}[/dim]"
@@ -142,6 +145,8 @@ def result(console: Console, plan: Plan, rows: Rows, folder: Path) -> None:
         for sentence in judge_search(folder, rows):
             console.print(sentence, markup=False, soft_wrap=True)
         show_test(console, rows)
+        if taken := describe_taken(rows):
+            console.print(taken, markup=False, soft_wrap=True)
     left_undone(console, plan, rows)
 
 
@@ -183,12 +188,24 @@ def print_budget(console: Console, plan: Plan, rows: Rows) -> None:
     held, search = left_by_budget(plan, rows), plan.config.search
     count = len(held) + trials_held_back(plan, rows)
     what = "not gone on with" if held and all(trial.epochs for trial in held) else "not begun"
-    limits = {key: getattr(search, key) for key in ("max_trials", "max_epochs", "max_seconds")}
-    budget = ", ".join(f"search.{key}={value}" for key, value in limits.items() if value is not None)
-    reason = f"the budget is used up ({budget or f'search.repeats={search.repeats}'})"
     if scope_of(plan.config, rows).is_reached:
-        reason = f"search.target={search.target} is reached"
-    console.print(f"{number_of(count, 'trial')} {what}: {reason}; a larger one goes on.", soft_wrap=True)
+        other = "a higher" if search.objective == "val_accuracy" else "a lower"
+        console.print(
+            f"{number_of(count, 'trial')} {what}: search.target={search.target:g} is reached; {other} one goes on."
+        )
+        return
+    budget = ", ".join(f"search.{key}={getattr(search, key)}" for key in limits_reached(search, rows))
+    console.print(
+        f"{number_of(count, 'trial')} {what}: the budget is used up ({budget}); a larger one goes on.", soft_wrap=True
+    )
+
+
+def limits_reached(search: Search, rows: Rows) -> list[str]:
+    """Which of the amounts ends a search."""
+    epochs = sum(len(trial.epochs) for trial in rows.trials)
+    reached = {"max_epochs": (search.max_epochs, epochs), "max_seconds": (search.max_seconds, rows.seconds())}
+    found = [key for key, (limit, spent) in reached.items() if limit is not None and spent >= limit]
+    return found or ["max_trials" if search.max_trials else "repeats"]
 
 
 # ------------------------------------------------------------------------------------------ pieces

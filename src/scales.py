@@ -30,14 +30,14 @@ def values_as_keys(values: Sequence[Any]) -> list[Any]:
     return [str(value) if isinstance(value, list | dict) else value for value in values]
 
 
-def bins(values: Sequence[Any]) -> list[Any]:
-    """The values; of numbers that hardly come twice, the quarter they lie in."""
+def bins(values: Sequence[Any]) -> tuple[list[str], list[str]]:
+    """Each value as text, and all of these in order; of numbers that hardly come twice, the quarter they lie in."""
     if not is_continuous(values):
-        return list(values)
+        return [str(value) for value in values], ordered(values)
     edges: list[float] = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
-    names = [f"{a:.3g}–{b:.3g}" for a, b in pairwise(edges)]
+    names = [f"{a:.2g} to\n{b:.2g}" for a, b in pairwise(edges)]
     places = np.searchsorted(edges[1:-1], np.array(values, dtype=float), side="right")
-    return [names[place] for place in places]
+    return [names[place] for place in places], list(dict.fromkeys(names))
 
 
 def heights(values: Sequence[Any]) -> tuple[list[float], dict[float, str]]:

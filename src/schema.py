@@ -431,6 +431,13 @@ class Config(Trial):
         return self
 
     @model_validator(mode="after")
+    def accuracies_are_shares(self) -> "Config":
+        """A target of 99 would never be reached."""
+        if self.search.objective == "val_accuracy" and self.search.target is not None and self.search.target > 1:
+            raise ValueError(f"search.target={self.search.target:g}: an accuracy is a share, from 0 to 1, such as 0.99")
+        return self
+
+    @model_validator(mode="after")
     def pruners_look_before_the_end(self) -> "Config":
         """A rung at the last epoch or beyond would prune nothing, silently."""
         if self.search.pruner != "none" and self.search.rung >= max(self.training.epochs, 2):

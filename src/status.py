@@ -13,7 +13,7 @@ import typer
 
 from src.compare import SweepsFolder
 from src.config import UserError, run_reading
-from src.estimate import show_bytes
+from src.estimate import show_bytes, trials_to_come
 from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
 from src.ledger import read_rows
 from src.plan import is_bounded, is_complete
@@ -45,7 +45,9 @@ def describe(path: Path) -> dict[str, Any]:
         objective = open_sweep(path).objective
         rows = read_rows(path, objective)
         row |= counts(rows)
-        row["state"], row["reason"] = state_of(path, rows)
+        plan = plan_of(path)
+        row["trials"] += trials_to_come(plan, rows) if plan else 0
+        row["state"], row["reason"] = state_of(path, plan, rows)
     except Exception as error:  # whatever is wrong with a sweep, the others are listed
         row["reason"] = " ".join(str(error).split()) or type(error).__name__
     return row
@@ -61,18 +63,29 @@ def counts(rows: Rows) -> dict[str, Any]:
     return {**row, "objective": rows.objective, "best": best, "seeds": seeds}
 
 
-def state_of(path: Path, rows: Rows) -> tuple[str, str]:
+def plan_of(path: Path) -> Plan | None:
+    """What was asked of a sweep last; None where that cannot be read."""
+    try:
+        return Plan.of(last_config(path))
+    except UserError:
+        return None
+
+
+def state_of(path: Path, plan: Plan | None, rows: Rows) -> tuple[str, str]:
     """Whether a sweep is running, complete or interrupted, and what there is to say of that."""
     if is_held(path):
         return "running", ""
-    try:
-        plan = Plan.of(last_config(path))
-    except UserError:  # then the trials' states must do
-        is_done = bool(rows.evaluations) and all(trial.state in ("finished", "failed") for trial in rows.trials)
-        return "complete" if is_done else "interrupted", ""
-    if not is_complete(plan, rows):
+    if not (is_complete(plan, rows) if plan else is_evaluated(rows)):
         return "interrupted", ""
-    return "complete", "within its budget" if is_bounded(plan, rows) else ""
+    pruned = sum(trial.state == "pruned" for trial in rows.trials)
+    bounded = "within its budget" if plan and is_bounded(plan, rows) else ""
+    nothing = "nothing can be trained" if not rows.trials else ""
+    return "complete", ", ".join(filter(None, (bounded, f"{pruned} pruned" if pruned else "", nothing)))
+
+
+def is_evaluated(rows: Rows) -> bool:
+    """Whether all trials have ended and a model was evaluated; of a sweep of which no more is known."""
+    return bool(rows.evaluations) and all(trial.state in ("finished", "failed", "pruned") for trial in rows.trials)
 
 
 # ----------------------------------------------------------------------------------------- printing

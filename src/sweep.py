@@ -21,7 +21,7 @@ from src import environment
 from src.analysis import left_out
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
-from src.estimate import bytes_needed, free_bytes, show_bytes
+from src.estimate import bytes_needed, free_bytes, show_bytes, trials_to_come
 from src.folder import create_or_check, hold, relatives, sweep_path, write_last
 from src.ledger import Ledger
 from src.messages import Dropped, Stopped, Viewed
@@ -120,7 +120,7 @@ def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Pat
             if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
                 complete_view(console, plan.config, ledger, path, interrupt)
     result(console, plan, ledger.rows, path)
-    print_ways(console, plan.config, ledger.rows, path, interrupt)
+    print_ways(console, plan, ledger.rows, path, interrupt)
     if interrupt.count:
         return 128 + interrupt.signal
     return 0 if ranking(ledger.rows) else 1
@@ -304,18 +304,19 @@ def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
         )
 
 
-def print_ways(console: Console, config: Config, rows: Rows, path: Path, interrupt: Interrupt) -> None:
+def print_ways(console: Console, plan: Plan, rows: Rows, path: Path, interrupt: Interrupt) -> None:
     """Where everything is, and what to do next."""
     if interrupt.count:
         states = Counter(trial.state for trial in rows.trials)
-        counts = f"{states['finished']} of {number_of(len(rows.trials), 'trial')} finished, {states['interrupted'] + states['paused']} under way"
+        trials = number_of(len(rows.trials) + trials_to_come(plan, rows), "trial")
+        counts = f"{states['finished']} of {trials} finished, {states['interrupted'] + states['paused']} under way"
         done = states["finished"] == len(rows.trials) and len(rows.evaluations) > 0
         text = "Stopped while MLflow was written to; all else is done" if done else f"Stopped: {counts}"
         console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
         return
     console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)
-    if isinstance(config.tracking, Mlflow):
-        console.print(f"[dim]MLflow:      [/dim] {config.tracking.uri or command('ui')}", soft_wrap=True)
+    if isinstance(plan.config.tracking, Mlflow):
+        console.print(f"[dim]MLflow:      [/dim] {plan.config.tracking.uri or command('ui')}", soft_wrap=True)
     console.print(f"[dim]files:       [/dim] {os.path.relpath(path)}")
 
 

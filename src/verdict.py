@@ -10,6 +10,7 @@ from src.contrasts import Comparison, Contrast, compare
 from src.rows import Rows
 from src.space import title
 from src.standing import Standing, places, standings
+from src.writing import number_of
 
 UNKNOWN = "with one seed and nothing stored of single images, how much of that is chance is not known"
 LISTED = 5  # groups that a sentence names one by one
@@ -74,7 +75,7 @@ def judge_first(folder: Path, rows: Rows) -> list[str]:
     basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
     more = advice(rows, seeds)
     if equal:
-        which = f"{equal} of the {others} others" if others > 1 else "the other"
+        which = f"{'any' if equal == others else equal} of the {others} others" if others > 1 else "the other"
         return [f"{upper(first)} cannot be told apart from {which} ({basis}){more}."]
     which = "all others" if others > 1 else "the other"
     which += " trained to the end" if any(trial.state == "pruned" for trial in rows.trials) else ""
@@ -139,6 +140,23 @@ def chance_of(comparison: Comparison) -> str:
 def has_no_interval(comparison: Comparison) -> bool:
     """Whether there is nothing that an interval could be made of."""
     return all(math.isnan(contrast.low) for contrast in comparison.ahead)
+
+
+def describe_taken(rows: Rows) -> str:
+    """How many trials have what other sweeps had trained, whole or to begin with, and which sweeps these are."""
+    taken = [trial for trial in rows.trials if trial.origin]
+    if not taken:
+        return ""
+    whole = sum(trial.attempts == 1 for trial in taken)
+    counts = ((whole, "taken"), (len(taken) - whole, "begun with what was taken"))
+    words = " and ".join(f"{number_of(count, 'trial')} {was(count)} {what}" for count, what in counts if count)
+    names = enumerate_some(sorted({trial.origin.rpartition(" trial ")[0] for trial in taken}))
+    return f"{words} from other sweeps (search.reuse=false trains anew): {names}."
+
+
+def was(count: int) -> str:
+    """`1 was`, `3 were`."""
+    return "was" if count == 1 else "were"
 
 
 # ------------------------------------------------------------------------------------------ pieces

@@ -59,6 +59,7 @@ def message(capsys: pytest.CaptureFixture[str], command: str) -> str:
         ("training.epochs", ["training.epochs", "key=value"]),
         ("+search.space.activation.choice=[relu,tnah]", ["search.space.activation", "'tnah'", "did you mean 'tanh'"]),
         ("search.space=null", ["search.space=null", "dictionary"]),
+        ("search.target=99", ["search.target=99", "from 0 to 1"]),
         ("search=cnn_top_k search.rung=10", ["search.rung=10", "training.epochs=10", "lower search.rung"]),
     ],
 )

@@ -35,6 +35,16 @@ def test_the_key_that_decides_comes_first() -> None:
     assert sum(found.shares.values()) > 0.999 and found.shares["activation"] > 0.6 and found.explained > 0.8
 
 
+def test_lists_and_nothing_are_values_too() -> None:
+    """Choices among lists of different lengths, or with null among them, are told apart as words are."""
+    space = {
+        "architecture": {"filters": {"choice": [[8, 8], [16, 16], 32]}, "pool": {"choice": [1, 2]}},
+        "training": {"early_stopping": {"patience": {"choice": [2, 3, None]}}},
+    }
+    found = importance(rows_of(space, lambda v: 0.5 + 0.2 * (v["training.early_stopping.patience"] is None)))
+    assert found and next(iter(found.shares)) == "training.early_stopping.patience"
+
+
 def test_noise_explains_nothing() -> None:
     """Where no key matters the forest foretells nothing, and this is known."""
     rng = np.random.default_rng(0)

@@ -137,6 +137,28 @@ def test_what_the_budget_left_out(plan: Plan) -> None:
     assert "3 trials not begun: the budget is used up (search.max_epochs=2); a larger one goes on." in said
 
 
+@pytest.mark.parametrize(
+    ("objective", "target", "words"), [("val_accuracy", 0.5, "a higher"), ("val_loss", 1.0, "a lower")]
+)
+def test_a_target_that_is_reached(objective: str, target: float, words: str) -> None:
+    """In which direction another target would go on."""
+    aimed = Plan.of(
+        config(f"search.objective={objective}", f"search.target={target}", "training.epochs=1", space=SPACE)
+    )
+    rows = checked_rows(aimed)
+    finish(rows, 1, epoch(1, 0.6, 0.9))
+    said = printed(lambda console: result(console, aimed, rows, Path("s")))
+    assert f"3 trials not begun: search.target={target:g} is reached; {words} one goes on." in said
+
+
+def test_what_was_taken_is_counted(plan: Plan, rows: Rows) -> None:
+    """Whole trials and beginnings are told apart, with the sweeps that they are from."""
+    rows.trial(1).origin, rows.trial(2).origin, rows.trial(2).attempts = "other trial 3", "third trial 1", 2
+    said = printed(lambda console: result(console, plan, rows, Path("s")))
+    words = "1 trial was taken and 1 trial was begun with what was taken from other sweeps"
+    assert f"{words} (search.reuse=false trains anew): other and third." in said
+
+
 def test_result(plan: Plan, rows: Rows) -> None:
     """The winner with its test accuracy, how often the test images were looked at, and what failed."""
     rows.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)

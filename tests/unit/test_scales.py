@@ -29,9 +29,10 @@ def test_is_continuous(values: list[object], answer: bool) -> None:
 
 def test_bins() -> None:
     """Many numbers fall into quarters with as many in each; few values stay as they are."""
-    found = bins(list(range(100)))
-    assert sorted(found.count(name) for name in set(found)) == [25, 25, 25, 25]
-    assert bins(["a", "b"]) == ["a", "b"]
+    found, order = bins([*range(50, 100), *range(50)])
+    assert [found.count(name) for name in order] == [25, 25, 25, 25]
+    assert order == ["0 to\n25", "25 to\n50", "50 to\n74", "74 to\n99"] and found[0] == order[2]
+    assert bins(["b", "a", "b"]) == (["b", "a", "b"], ["b", "a"])
 
 
 @given(NUMBERS)
