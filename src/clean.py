@@ -1,4 +1,4 @@
-"""Free disk: the checkpoints of a sweep's finished trials, or the whole sweep with its runs in MLflow.
+"""Free disk: the checkpoints of a sweep's finished and pruned trials, or the whole sweep with its runs in MLflow.
 
 python -m src.clean SWEEP                what would be removed; nothing is
 python -m src.clean SWEEP --yes          the checkpoints
@@ -57,12 +57,15 @@ def main(
 def clean_checkpoints(sweep: Sweep, yes: bool) -> bool:
     """Say what checkpoints there are to remove, or remove them; whether there are any."""
     config, rows = last_config(sweep.path), read_rows(sweep.path, sweep.objective)
-    stored = [trial for trial in rows.trials if trial.state == "finished" and (trial.checkpoint or trial.weights)]
+    ended = [trial for trial in rows.trials if trial.state in ("finished", "pruned")]
+    stored = [trial for trial in ended if trial.checkpoint or trial.weights]
     needed = still_needed(Plan.of(config), rows)
     unseen = {trial.number for trial in stored if config.tracking.name == "mlflow" and not trial.run_id} - needed
     to_drop = [trial for trial in stored if trial.number not in needed | unseen]
     count, size = measure(sweep, to_drop)
-    what = f"the checkpoints and best weights of {number_of(len(to_drop), 'finished trial')}"
+    pruned = sum(trial.state == "pruned" for trial in to_drop)
+    which = f" ({pruned} pruned)" if pruned else ""
+    what = f"the checkpoints and best weights of {number_of(len(to_drop), 'trial')}{which}"
     amount = f"{number_of(count, 'file')}, {show_bytes(size)}"
     if to_drop and yes:
         drop(sweep, to_drop)
@@ -77,7 +80,7 @@ def clean_checkpoints(sweep: Sweep, yes: bool) -> bool:
         (unseen, f"MLflow does not have them yet ({command('sync')} {sweep.name})"),
     ):
         if kept := sum(trial.number in spared for trial in stored):
-            print(f"{number_of(kept, 'finished trial')} kept: {reason}.")
+            print(f"{number_of(kept, 'trial')} kept: {reason}.")
     return bool(to_drop)
 
 

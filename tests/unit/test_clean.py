@@ -15,7 +15,7 @@ from src.config import run_reading
 from src.data import name_of
 from src.folder import create_or_check, hold, last_written, list_sweeps, open_sweep, write_last
 from src.ledger import Ledger, read_rows, write_arrays
-from src.messages import Checked, EpochEnded, Finished, Started, Stopped, Tracked
+from src.messages import Checked, EpochEnded, Finished, Paused, Pruned, Started, Stopped, Tracked
 from src.plan import is_complete, new_trials, next_work
 from src.proposals import Plan, new_points
 from src.rows import Invocation
@@ -114,9 +114,29 @@ def test_nothing_is_removed_unasked(run: Clean, tmp_path: Path) -> None:
     path = make_sweep(tmp_path)
     before, written = (path / "ledger.db").read_bytes(), last_written(path)
     code, out, err = run("mine")
-    assert (code, err) == (0, "") and "4 finished trials: 8 files, 9 MB" in out and "train these trials anew" in out
+    assert (code, err) == (0, "") and "4 trials: 8 files, 9 MB" in out and "train these trials anew" in out
     assert "Nothing has been removed" in out and f"mine --sweeps {tmp_path}/sweeps --yes" in out
     assert ((path / "ledger.db").read_bytes(), last_written(path)) == (before, written) and len(stored(path)) == 12
+
+
+def test_states_of_pruned_trials_go_too(tmp_path: Path, run: Clean) -> None:
+    """A trial that was pruned has a checkpoint to go on from, which is counted and removed with the others."""
+    path = make_sweep(
+        tmp_path, "search.pruner=top_k", "search.keep=1", "training.epochs=2", finished=0, evaluated=False
+    )
+    ledger = Ledger.open(path, "val_accuracy")
+    for number in (1, 2, 3, 4):
+        ledger.save(Started(number, 1))
+        ledger.save(EpochEnded(number, epoch(1, number / 10), store(path, f"{number}")))
+        ledger.save(Pruned(number, "place 2") if number < 4 else Paused(number))
+        ledger.save(Tracked(number, f"run {number}"))
+    ledger.save(EpochEnded(4, epoch(2, 0.5), store(path, "4-2")))
+    ledger.save(Finished(4, store(path, "4-best"), ""))
+    ledger.save(Tracked(4, "run 4"))
+    ledger.save(Evaluation(4, 2, 0.1, 0.9, 2.0))
+    ledger.close()
+    code, out, _ = run("mine", "--yes")
+    assert code == 0 and "4 trials (3 pruned): 5 files" in out and stored(path) == set()
 
 
 def test_checkpoints_are_removed(run: Clean, tmp_path: Path) -> None:
@@ -159,7 +179,7 @@ def test_an_extension_under_way_keeps_its_checkpoints(run: Clean, tmp_path: Path
     write_last(path, chosen_for(tmp_path, "training.epochs=5"), "")
     before = stored(path)
     code, out, _ = run("mine", "--yes")
-    assert code == 0 and "no checkpoint to remove" in out and "4 finished trials kept" in out and stored(path) == before
+    assert code == 0 and "no checkpoint to remove" in out and "4 trials kept" in out and stored(path) == before
 
 
 def test_what_mlflow_lacks_stays(run: Clean, tmp_path: Path) -> None:
