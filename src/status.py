@@ -80,7 +80,7 @@ def state_of(path: Path, plan: Plan | None, rows: Rows) -> tuple[str, str]:
     pruned = sum(trial.state == "pruned" for trial in rows.trials)
     bounded = "within its budget" if plan and is_bounded(plan, rows) else ""
     nothing = "nothing can be trained" if not rows.trials else ""
-    return "complete", ", ".join(filter(None, (bounded, f"{pruned} pruned" if pruned else "", nothing)))
+    return "complete", ", ".join(filter(None, (bounded, f"with {pruned} pruned" if pruned else "", nothing)))
 
 
 def is_evaluated(rows: Rows) -> bool:
