@@ -16,12 +16,17 @@ from numpy.typing import NDArray
 from src.contrasts import Comparison
 from src.estimate import show_seconds
 from src.plots import BLUE, GREY, ORANGE, new_figure
-from src.rows import Rows
+from src.rows import Rows, Trial
 from src.scales import bins, focus, heights, is_continuous, is_logarithmic, ordered
 from src.standing import Standing, own_score, places, standings
 from src.writing import last
 
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+UNITS = (
+    ("seconds", 1, 120),
+    ("minutes", 60, 7200),
+    ("hours", 3600, math.inf),
+)  # of the sweep's time, up to so many seconds
 SHOWN = 20  # points that a figure names
 MAP = "cividis"
 Band = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -307,38 +312,38 @@ def pareto(cost: Sequence[float], score: Sequence[float]) -> list[int]:
 
 def progress(rows: Rows) -> Figure | None:
     """The best objective so far against the sweep's own time (pauses left out), and each trial where it ended."""
-    trials = [t for t in rows.trials if t.role == "search" and t.state == "finished" and t.objective is not None]
-    if len(trials) < 3:
+    searched = [t for t in rows.trials if t.role == "search" and t.objective is not None]
+    trials = [t for t in searched if t.state == "finished"]
+    pruned = [t for t in searched if t.state == "pruned"]
+    if len(trials) + len(pruned) < 3 or not trials:
         return None
     trials.sort(key=lambda trial: trial.epochs[-1].ended)
-    times = [active_seconds(rows, trial.epochs[-1].ended) for trial in trials]
-    best = trials[0]
-    line = []
+    best, line = trials[0], []
     for trial in trials:
         best = min(best, trial, key=lambda one: own_score(rows, one))
         line.append(float(best.objective or 0))
-    unit, divisor = ("minutes", 60) if times[-1] < 7200 else ("hours", 3600)
+    total = active_seconds(rows, max(trial.epochs[-1].ended for trial in trials + pruned))
+    unit, divisor = next((u, d) for u, d, most in UNITS if total < most)
     figure = new_figure(9, 3)
     axes = figure.subplots()
-    axes.plot(
-        np.array(times) / divisor,
-        [float(t.objective or 0) for t in trials],
-        "o",
-        color=BLUE,
-        markersize=3.5,
-        alpha=0.5,
-        label="a trial",
-    )
-    axes.step(np.array(times) / divisor, line, where="post", color=ORANGE, linewidth=1.6, label="best so far")
-    limits = focus([float(t.objective or 0) for t in trials])
+    for own, style, colour, label in ((trials, "o", BLUE, "a trial"), (pruned, "x", GREY, "a pruned one")):
+        x, y = times(rows, own, divisor), [float(trial.objective or 0) for trial in own]
+        axes.plot(x, y, style, color=colour, markersize=3.5, alpha=0.5, label=label if own else None)
+    axes.step(times(rows, trials, divisor), line, where="post", color=ORANGE, linewidth=1.6, label="best so far")
     axes.set(
-        xlabel=f"{unit} since the start, pauses left out ({show_seconds(times[-1])} in all)",
+        xlabel=f"{unit} since the start, pauses left out ({show_seconds(total)} in all)",
         ylabel=rows.objective,
-        ylim=limits,
+        ylim=focus([float(trial.objective or 0) for trial in trials + pruned]),
     )
-    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncol=2)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncol=3)
     tidy(axes, "y")
     return figure
+
+
+def times(rows: Rows, trials: Sequence[Trial], divisor: float) -> list[float]:
+    """When trials had their last epoch, in the sweep's own time."""
+    return [active_seconds(rows, trial.epochs[-1].ended) / divisor for trial in trials]
 
 
 def active_seconds(rows: Rows, moment: float) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from src.writing import show
+
 
 def is_continuous(values: Sequence[Any]) -> bool:
     """Numbers of which hardly any come twice."""
@@ -46,10 +48,10 @@ def heights(values: Sequence[Any]) -> tuple[list[float], dict[float, str]]:
         numbers = np.log(values) if is_logarithmic(values) else np.array(values, dtype=float)
         low, high = float(numbers.min()), float(numbers.max())
         return ((numbers - low) / (high - low)).tolist(), {0.0: f"{min(values):.3g}", 1.0: f"{max(values):.3g}"}
-    order = ordered(values)
+    order, words = ordered(values), {str(value): show(value) for value in values}
     step = 1 / max(len(order) - 1, 1)
     return [order.index(str(value)) * step for value in values], {
-        place * step: name for place, name in enumerate(order)
+        place * step: words[name] for place, name in enumerate(order)
     }
 
 
