@@ -1,6 +1,7 @@
 """A sweep from its command to its results."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -160,9 +161,10 @@ def test_mlflow_has_the_sweep(finished: tuple[Home, str]) -> None:
     assert len(table) == 2
 
 
-def test_mlruns_can_be_rebuilt(finished: tuple[Home, str]) -> None:
+def test_mlruns_can_be_rebuilt(finished: tuple[Home, str], tmp_path: Path) -> None:
     """`sync`, and the sweep's own command, write all runs anew where they are not; a second time changes nothing."""
-    home, _ = finished
+    home = Home(tmp_path / "copy", finished[0].images)  # its ledger learns of the new runs
+    shutil.copytree(finished[0].root, home.root)
     command = [sys.executable, "-m", "src.sync", "latest", "--sweeps", str(home.root / "sweeps")]
     rebuilt = home.root / "rebuilt"
     for _ in range(2):
