@@ -49,7 +49,8 @@ def parse(text: str, known: Collection[str]) -> ast.expr:
         raise UserError(f"search.constraints: '{text}': {words}; write it as in: {example}") from error
     for name in names:
         if name not in known:
-            raise UserError(f"search.constraints: '{text}': there is no key '{name}'{suggest(name, known)}.")
+            quoted = f" (a word is quoted: '{name}')" if "." not in name else ""
+            raise UserError(f"search.constraints: '{text}': there is no key '{name}'{quoted}{suggest(name, known)}.")
     return node
 
 

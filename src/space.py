@@ -104,7 +104,7 @@ def look_up(configuration: Any, name: str, key: str, path: str) -> Any:
     if configuration is CHOSEN or (name.isdigit() and not isinstance(configuration, dict | str)):
         return CHOSEN
     if not isinstance(configuration, dict):
-        raise UserError(f"search.space.{path}: {key} is {configuration!r}, which has no keys; search {key} itself.")
+        raise UserError(f"search.space.{path}: {key} is {configuration!r}, which has no keys{suggest(name, RESERVED)}.")
     if name not in configuration:
         raise UserError(f"search.space.{path}: there is no such key{suggest(name, configuration)}.")
     return configuration[name]
