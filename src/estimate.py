@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from src.plan import unfinished
-from src.proposals import Plan, points_to_come
+from src.plan import trials_to_come, unfinished
+from src.proposals import Plan
 from src.pruners import expected_epochs
 from src.rows import Rows
 from src.schema import Mlflow
@@ -93,7 +93,7 @@ def starts_left(plan: Plan, rows: Rows, scope: Scope) -> int:
 def epochs_left(plan: Plan, rows: Rows, scope: Scope) -> int:
     """Epochs that a pruner is expected to let a search train, less those that it has had."""
     had = sum(len(trial.epochs) for trial in rows.trials if trial.role == "search")
-    return max(search_epochs(plan, rows, scope) - had, 0) if scope.has_budget and not scope.is_reached else 0
+    return max(search_epochs(plan, rows, scope) - had, 0) if scope.may_search else 0
 
 
 def search_epochs(plan: Plan, rows: Rows, scope: Scope) -> int:
@@ -103,15 +103,6 @@ def search_epochs(plan: Plan, rows: Rows, scope: Scope) -> int:
     if size not in plan.expected:
         plan.expected[size] = expected_epochs(plan.config.search, *size)
     return plan.expected[size]
-
-
-def trials_to_come(plan: Plan, rows: Rows) -> int:
-    """Of points that a strategy has still to propose, as far as the budget may let it."""
-    left = int(points_to_come(plan, rows)) * plan.config.search.repeats
-    if not left:
-        return 0
-    scope = scope_of(plan.config, rows)
-    return left if scope.has_budget and not scope.is_reached else 0
 
 
 def mean_operations(rows: Rows) -> int:

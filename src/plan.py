@@ -161,7 +161,7 @@ def unfinished(rows: Rows, scope: Scope) -> list[Trial]:
 def is_complete(plan: Plan, rows: Rows) -> bool:
     """Whether nothing is left of what the configuration asks for; told without proposing any point."""
     scope = scope_of(plan.config, rows)
-    more = points_to_come(plan, rows) > 0 and scope.has_budget and not scope.is_reached
+    more = points_to_come(plan, rows) > 0 and scope.may_search
     return not more and not new_trials(plan, rows) and next_work(plan, rows, ()) is None
 
 
@@ -179,11 +179,20 @@ def left_by_budget(plan: Plan, rows: Rows) -> list[Trial]:
     return [trial for trial in held if wants_training(rows, trial, free)]
 
 
+def trials_to_come(plan: Plan, rows: Rows) -> int:
+    """Of points that a strategy has still to propose, and may."""
+    left = unproposed(plan, rows)
+    return left if left and scope_of(plan.config, rows).may_search else 0
+
+
 def trials_held_back(plan: Plan, rows: Rows) -> int:
-    """Of points that the budget keeps from being proposed."""
-    scope = scope_of(plan.config, rows)
-    is_held = not scope.has_budget or scope.is_reached
-    return int(points_to_come(plan, rows)) * plan.config.search.repeats if is_held else 0
+    """Of points that a strategy would propose with a larger budget."""
+    return unproposed(plan, rows) - trials_to_come(plan, rows)
+
+
+def unproposed(plan: Plan, rows: Rows) -> int:
+    """Trials of the points that are still asked for."""
+    return int(points_to_come(plan, rows)) * plan.config.search.repeats
 
 
 def failed_for_good(plan: Plan, rows: Rows) -> list[Trial]:

@@ -10,9 +10,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from src.estimate import seconds_left, show_seconds, trials_to_come
+from src.estimate import seconds_left, show_seconds
 from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Reused, TrainWork
-from src.plan import unfinished
+from src.plan import trials_to_come, unfinished
 from src.proposals import Plan
 from src.rows import Rows
 from src.scope import scope_of, target

@@ -119,7 +119,7 @@ def is_due(plan: Plan, rows: Rows, new: list[Point]) -> bool:
     if not is_guided(plan, rows, new):
         return True
     scope = scope_of(plan.config, rows)
-    if not scope.has_budget or scope.is_reached or any(point.state == "unchecked" for point in [*rows.points, *new]):
+    if not scope.may_search or any(point.state == "unchecked" for point in [*rows.points, *new]):
         return False
     searched = (trial for trial in rows.trials if trial.role == "search" and trial.state != "running")
     return not any(wants_training(rows, trial, scope) for trial in searched)

@@ -9,8 +9,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from src.analysis import left_out, point_table, trial_table
-from src.estimate import bytes_needed, search_epochs, seconds_left, show_bytes, show_seconds, trials_to_come
-from src.plan import failed_for_good, is_bounded, is_given_up, left_by_budget, trials_held_back, unfinished
+from src.estimate import bytes_needed, search_epochs, seconds_left, show_bytes, show_seconds
+from src.plan import (
+    failed_for_good,
+    is_bounded,
+    is_given_up,
+    left_by_budget,
+    trials_held_back,
+    trials_to_come,
+    unfinished,
+)
 from src.proposals import MISSES, Plan, is_hopeless, points_to_come
 from src.rows import Rows
 from src.schema import Search

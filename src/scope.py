@@ -23,6 +23,11 @@ class Scope:
     retries: int
     limits: Limits  # of the pruner
 
+    @property
+    def may_search(self) -> bool:
+        """Whether a trial of the search may be begun."""
+        return self.has_budget and not self.is_reached
+
 
 def scope_of(config: Config, rows: Rows) -> Scope:
     """The amounts as the rows bear them."""

@@ -13,10 +13,10 @@ import typer
 
 from src.compare import SweepsFolder
 from src.config import UserError, run_reading
-from src.estimate import show_bytes, trials_to_come
+from src.estimate import show_bytes
 from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
 from src.ledger import read_rows
-from src.plan import is_bounded, is_complete
+from src.plan import is_bounded, is_complete, trials_to_come
 from src.proposals import Plan
 from src.rows import Rows
 from src.standing import places

@@ -21,11 +21,11 @@ from src import environment
 from src.analysis import left_out
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
-from src.estimate import bytes_needed, free_bytes, show_bytes, trials_to_come
+from src.estimate import bytes_needed, free_bytes, show_bytes
 from src.folder import create_or_check, hold, relatives, sweep_path, write_last
 from src.ledger import Ledger
 from src.messages import Dropped, Stopped, Viewed
-from src.plan import is_bounded, is_complete, next_work
+from src.plan import is_bounded, is_complete, next_work, trials_to_come
 from src.progress import Screen, start_log
 from src.proposals import Plan, ahead_only
 from src.report import new_console, overview, preview_table, result

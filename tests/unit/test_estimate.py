@@ -5,18 +5,9 @@ from typing import Any
 
 import pytest
 
-from src.estimate import (
-    bytes_needed,
-    free_bytes,
-    measure,
-    search_epochs,
-    seconds_left,
-    show_bytes,
-    show_seconds,
-    trials_to_come,
-)
+from src.estimate import bytes_needed, free_bytes, measure, search_epochs, seconds_left, show_bytes, show_seconds
 from src.messages import Failed, TrainWork
-from src.plan import new_trials
+from src.plan import new_trials, trials_to_come
 from src.proposals import Plan
 from src.rows import Invocation, Rows
 from src.scope import scope_of

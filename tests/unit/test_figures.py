@@ -14,7 +14,7 @@ from src.plots import BLUE, ORANGE
 from src.proposals import Plan
 from src.rows import Invocation, Rows
 from src.standing import standings
-from tests.unit.examples import checked_rows, config, epoch, finish
+from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
 from tests.unit.test_plots import is_png
 
 SMALL: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}
@@ -114,6 +114,19 @@ def test_progress_leaves_pauses_out() -> None:
     """Time between two invocations does not count."""
     rows = Rows("val_accuracy", invocations=[Invocation(n, 100 * n, 100 * n + 10, "", 1, {}, {}) for n in (1, 2)])
     assert [figures.active_seconds(rows, moment) for moment in (100, 105, 150, 205)] == [0, 5, 10, 15]
+
+
+def test_progress_shows_what_was_pruned() -> None:
+    """Pruned trials have marks of their own, beside those that were trained to the end."""
+    rows = checked_rows(Plan.of(config("training.epochs=1", space=SPACE)))
+    rows.invocations.append(Invocation(1, 1000, 1e9, "here", 1, {}, {}))
+    for number in (1, 2, 3, 4):
+        finish(rows, number, epoch(1, number / 10))
+    rows.trial(1).state = rows.trial(2).state = "pruned"
+    figure = figures.progress(rows)
+    assert figure
+    marks = {line.get_marker(): len(line.get_xdata()) for line in figure.axes[0].lines}  # type: ignore[arg-type]
+    assert (marks["o"], marks["x"]) == (2, 2) and "seconds since the start" in figure.axes[0].get_xlabel()
 
 
 @pytest.mark.parametrize(("value", "text"), [(20, "20"), (0.001, "0.001"), (50_000, "50k"), (2_000_000, "2M")])

@@ -13,7 +13,7 @@ import pytest
 from src.config import run_reading
 from src.folder import create_or_check, hold, last_command, last_config, list_sweeps, write_last
 from src.ledger import Ledger, read_rows
-from src.messages import Checked, EpochEnded, Failed, Finished, Started, TrainWork
+from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started, TrainWork
 from src.plan import new_trials
 from src.proposals import Plan, new_points
 from src.schema import Config
@@ -121,6 +121,23 @@ def test_asking_for_more(rows: Any, tmp_path: Path, asked: str, state: str, reas
     write_last(tmp_path / "mine", config("training.epochs=1", asked, space=SPACE), COMMAND)
     row = rows()["mine"]
     assert (row["state"], row["reason"]) == (state, reason)
+
+
+def test_pruned_trials_are_counted(rows: Any, tmp_path: Path) -> None:
+    """Of a complete sweep with fewer finished trials than there are, it is said how many were pruned."""
+    words = ("search.pruner=top_k", "search.keep=1", "training.epochs=2")
+    make_sweep(tmp_path / "mine", *words)
+    ledger = Ledger.open(tmp_path / "mine", "val_accuracy")
+    for number in (1, 2, 3):
+        ledger.save(Started(number, 1))
+        ledger.save(EpochEnded(number, epoch(1, number / 10), None))
+        ledger.save(Pruned(number, "place 2") if number < 3 else Paused(number))
+    ledger.save(EpochEnded(3, epoch(2, 0.5), None))
+    ledger.save(Finished(3, file("3"), ""))
+    ledger.save(Evaluation(3, 2, 0.1, 0.9, 2.0))
+    ledger.close()
+    row = rows()["mine"]
+    assert (row["state"], row["reason"], row["finished"], row["trials"]) == ("complete", "with 2 pruned", 1, 3)
 
 
 @pytest.mark.parametrize("evaluated", [True, False])
