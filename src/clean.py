@@ -72,7 +72,8 @@ def clean_checkpoints(sweep: Sweep, yes: bool) -> bool:
         print(f"{sweep.name}: removed {what}: {amount}.")
     elif to_drop:
         print(f"{sweep.name}: {what}: {amount}.")
-        print("The results, models/ and MLflow stay. More epochs later would train these trials anew, from the first.")
+        rest = "results, models/ and MLflow" if config.tracking.name == "mlflow" else "results and models/"
+        print(f"The {rest} stay. More epochs later would train these trials anew, from the first.")
     else:
         print(f"{sweep.name}: there is no checkpoint to remove.")
     for spared, reason in (

@@ -74,11 +74,12 @@ def judge_first(folder: Path, rows: Rows) -> list[str]:
     equal, seeds = others - len(comparison.worse()), {len(standing.trials) for standing in found}
     basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
     more = advice(rows, seeds)
+    to_the_end = " trained to the end" if any(trial.state == "pruned" for trial in rows.trials) else ""
     if equal:
         which = f"{'any' if equal == others else equal} of the {others} others" if others > 1 else "the other"
+        which += to_the_end
         return [f"{upper(first)} cannot be told apart from {which} ({basis}){more}."]
-    which = "all others" if others > 1 else "the other"
-    which += " trained to the end" if any(trial.state == "pruned" for trial in rows.trials) else ""
+    which = ("all others" if others > 1 else "the other") + to_the_end
     ahead = f"{upper(first)} is ahead of {which} beyond {chance_of(comparison)}"
     return [f"{ahead} ({basis}, {ranged(comparison.ahead, rows.objective)}){more if seeds == {1} else ''}."]
 

@@ -173,6 +173,15 @@ def test_a_search_by_chance(tmp_path: Path) -> None:
     ]
 
 
+def test_pruned_trials_are_none_of_the_others(tmp_path: Path) -> None:
+    """Where some were pruned, the others are those that were trained to the end."""
+    rows = searched(tmp_path, [[6], [5], [7], [35]])
+    rows.trial(4).state = "pruned"
+    assert judge_search(tmp_path, rows)[0].startswith(
+        "Trial 2 cannot be told apart from any of the 2 others trained to the end ("
+    )
+
+
 def test_no_advice_to_do_what_is_being_done(tmp_path: Path) -> None:
     """A sweep that is about to confirm is not told to."""
     rows = searched(tmp_path, [[6], [5], [7], [35]])
