@@ -20,9 +20,9 @@ from rich.console import Console
 from src.analysis import by_point
 from src.contrasts import Comparison, Group, compare, mean_and_error
 from src.folder import open_sweep
-from src.ledger import read_rows
+from src.ledger import read_history
 from src.report import new_table
-from src.standing import standings
+from src.standing import point_results
 
 NAME, SEEDS, IMAGES = "calibration", 40, 500
 COMMAND = ["architecture=dnn", "search=dnn_grid", "data.validation=0.5", "training.epochs=5", "tracking=none"]
@@ -48,8 +48,8 @@ def main(arguments: list[str]) -> None:
 def read_truth(path: Path) -> list[NDArray[np.float64]]:
     """Of each network, which images were right: seeds×images."""
     sweep = open_sweep(path)
-    rows = read_rows(path, sweep.objective)
-    groups = by_point(path, rows, standings(rows, "search"))
+    history = read_history(path, sweep.objective)
+    groups = by_point(path, history, point_results(history, "search"))
     return [np.array([group.blocks[repeat] for repeat in range(SEEDS)]) for group in groups]
 
 
@@ -57,8 +57,8 @@ def measure(truth: list[NDArray[np.float64]], seeds: int, resamples: int) -> lis
     """Shares of drawn sweeps: intervals that hold the truth, and winners named that are not the best."""
     means = np.array([values.mean() for values in truth])
     single, together, bootstrap, wrong, named = [], [], [], [], []
-    for rows, columns, rng in draws(seeds, truth[0].shape, resamples):
-        drawn = [values[np.ix_(rows, columns)] for values in truth]
+    for history, columns, rng in draws(seeds, truth[0].shape, resamples):
+        drawn = [values[np.ix_(history, columns)] for values in truth]
         a, b = rng.choice(len(truth), 2, replace=False)
         single.append(holds(drawn[a] - drawn[b], means[a] - means[b]))
         bootstrap.append(holds_by_bootstrap(drawn[a] - drawn[b], means[a] - means[b], rng))
@@ -99,9 +99,9 @@ def all_hold(comparison: Comparison, means: NDArray[np.float64]) -> bool:
 def holds_by_bootstrap(differences: NDArray[np.float64], truth: float, rng: np.random.Generator) -> bool:
     """The same by resampling seeds and images both (the pigeonhole bootstrap), 500 times."""
     seeds, images = differences.shape
-    rows = rng.multinomial(seeds, np.full(seeds, 1 / seeds), 500) / seeds
+    history = rng.multinomial(seeds, np.full(seeds, 1 / seeds), 500) / seeds
     columns = rng.multinomial(images, np.full(images, 1 / images), 500) / images
-    means = np.einsum("ks,si,ki->k", rows, differences, columns, optimize=True)
+    means = np.einsum("ks,si,ki->k", history, differences, columns, optimize=True)
     low, high = np.quantile(means, [0.025, 0.975])
     return bool(low <= truth <= high)
 

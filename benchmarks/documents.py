@@ -20,7 +20,7 @@ from rich.console import Console
 
 from src.config import CONF, resolve, validate
 from src.data import Dataset, load
-from src.messages import Configuration, TrainWork
+from src.messages import Configuration, TrainJob
 from src.report import new_table
 from src.schema import Config
 
@@ -82,14 +82,14 @@ def train_ours(configuration: Configuration, data: Dataset, seed: int) -> Result
     import keras
 
     from src.model import restore
-    from src.training import compile_evaluation, images_of, train
+    from src.training import compile_evaluation, input_spec, train
 
     keras.backend.clear_session()
     start = time.perf_counter()
-    work = TrainWork(1, 1, configuration, seed, "val_accuracy", configuration["training"]["epochs"], None, ())
-    *_, last = train(work, data, None)
+    job = TrainJob(1, 1, configuration, seed, "val_accuracy", configuration["training"]["epochs"], None, ())
+    *_, last = train(job, data, None)
     seconds = time.perf_counter() - start
-    model = restore(configuration, images_of(data), last.weights())
+    model = restore(configuration, input_spec(data), last.weights())
     metrics = compile_evaluation(model, data.test, configuration["training"]["batch_size"])(0)
     return metrics["accuracy"], metrics["loss"], seconds
 
@@ -102,11 +102,11 @@ def train_fit(configuration: Configuration, data: Dataset, seed: int) -> Result:
     import keras
 
     from src.model import build
-    from src.training import images_of, steps_per_epoch
+    from src.training import input_spec, steps_per_epoch
 
     keras.backend.clear_session()
     start = time.perf_counter()
-    model = build(configuration, images_of(data), seed, steps_per_epoch(data, configuration))
+    model = build(configuration, input_spec(data), seed, steps_per_epoch(data, configuration))
     training, validation = configuration["training"], (data.validation.x, data.validation.y)
     size, epochs = training["batch_size"], training["epochs"]
     model.fit(data.train.x, data.train.y, batch_size=size, epochs=epochs, validation_data=validation, verbose=0)

@@ -20,8 +20,8 @@ from src.data import load
 from src.model import InfeasibleError, build
 from src.plan import complete
 from src.proposals import Plan, describe
-from src.rows import Rows
-from src.training import images_of
+from src.rows import History
+from src.training import input_spec
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         point = describe(plan, number, values)
         keras.backend.clear_session()
         try:
-            model = build(complete(plan, Rows("val_accuracy"), point), images_of(data), 1, 1)
+            model = build(complete(plan, History("val_accuracy"), point), input_spec(data), 1, 1)
         except InfeasibleError:
             continue
         validation = (data.validation.x, data.validation.y)

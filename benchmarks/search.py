@@ -31,15 +31,15 @@ from rich.console import Console
 from src.config import CONF, resolve, validate
 from src.contrasts import Group, compare
 from src.folder import open_sweep
-from src.ledger import read_arrays, read_rows
-from src.messages import Checked, CheckWork, EpochEnded, Event, Finished, Paused, ProbeWork, Started, TrainWork
-from src.plan import next_work
+from src.ledger import read_arrays, read_history
+from src.messages import Checked, CheckJob, EpochEnded, Event, Finished, Paused, ProbeJob, Started, TrainJob
+from src.plan import next_job
 from src.proposals import Plan
 from src.report import new_table
-from src.rows import Row, Rows
+from src.rows import History, Record
 from src.runner import propose
 from src.schema import Config
-from src.standing import winner
+from src.standing import best_trial
 from src.strategies import point_key
 from src.values import Epoch, File, Probe
 
@@ -146,11 +146,11 @@ class Table:
     """Stands for a ledger: rows in memory, and each event changes them."""
 
     def __init__(self) -> None:
-        self.rows = Rows("val_accuracy")
+        self.history = History("val_accuracy")
 
-    def save(self, event: Event | Row) -> None:
+    def save(self, event: Event | Record) -> None:
         """Apply an event."""
-        self.rows.apply(event, 0)
+        self.history.apply(event, 0)
 
 
 def replay(search: str, seed: int) -> tuple[int, int]:
@@ -161,17 +161,17 @@ def replay(search: str, seed: int) -> tuple[int, int]:
     drawn = np.random.default_rng(seed).integers(0, len(next(iter(curves.values()))), 1 + max(curves))
     while True:
         propose(plan, table)  # type: ignore[arg-type]
-        work = next_work(plan, table.rows, ())
-        if not isinstance(work, CheckWork | ProbeWork | TrainWork):
+        job = next_job(plan, table.history, ())
+        if not isinstance(job, CheckJob | ProbeJob | TrainJob):
             break
-        point = table.rows.point(table.rows.trial(work.trial).point if isinstance(work, TrainWork) else work.point)
+        point = table.history.point(table.history.trial(job.trial).point if isinstance(job, TrainJob) else job.point)
         number = numbers[point_key(point.values)]
-        for event in answer(work, table.rows, curves[number][drawn[number]] if number in curves else None):
+        for event in answer(job, table.history, curves[number][drawn[number]] if number in curves else None):
             table.save(event)
-    first = winner(table.rows)
+    first = best_trial(table.history)
     assert first
-    return numbers[point_key(table.rows.point(first.point).values)], sum(
-        len(trial.epochs) for trial in table.rows.trials
+    return numbers[point_key(table.history.point(first.point).values)], sum(
+        len(trial.epochs) for trial in table.history.trials
     )
 
 
@@ -182,19 +182,19 @@ def configuration(search: str, seed: int) -> Config:
         return validate(resolve(compose("config", overrides=overrides)))
 
 
-def answer(work: CheckWork | ProbeWork | TrainWork, rows: Rows, curve: Curve | None) -> Iterator[Event]:
+def answer(job: CheckJob | ProbeJob | TrainJob, history: History, curve: Curve | None) -> Iterator[Event]:
     """What a worker would say, from the table; a point that is not in it cannot be built."""
-    if isinstance(work, CheckWork):
-        yield Checked(work.point, "", curve.parameters) if curve else Checked(work.point, "cannot be built")
-    elif isinstance(work, ProbeWork):
-        yield Probe(work.point, work.operations, 1.0, 0.001)
+    if isinstance(job, CheckJob):
+        yield Checked(job.point, "", curve.parameters) if curve else Checked(job.point, "cannot be built")
+    elif isinstance(job, ProbeJob):
+        yield Probe(job.point, job.operations, 1.0, 0.001)
     else:
         assert curve
-        yield Started(work.trial, work.attempt)
-        for number in range(len(rows.trial(work.trial).epochs) + 1, work.until + 1):
+        yield Started(job.trial, job.attempt)
+        for number in range(len(history.trial(job.trial).epochs) + 1, job.until + 1):
             metrics = {"val_accuracy": curve.right[number - 1] / IMAGES, "val_loss": curve.loss[number - 1]}
-            yield EpochEnded(work.trial, Epoch(number, metrics, 1.0, 0.0), FILE)
-        yield Paused(work.trial) if work.pauses else Finished(work.trial, FILE, "")
+            yield EpochEnded(job.trial, Epoch(number, metrics, 1.0, 0.0), FILE)
+        yield Paused(job.trial) if job.pauses else Finished(job.trial, FILE, "")
 
 
 # ------------------------------------------------------------------------------------------- curves
@@ -209,8 +209,8 @@ def train(seeds: int, arguments: list[str]) -> None:
 
 def write_curves(folder: Path) -> None:
     """Store the curves of a sweep, one line a trial, of the seeds that all points have been trained with."""
-    rows = read_rows(folder, open_sweep(folder).objective)
-    trained = [trial for trial in rows.trials if trial.state == "finished"]
+    history = read_history(folder, open_sweep(folder).objective)
+    trained = [trial for trial in history.trials if trial.state == "finished"]
     seeds = min(Counter(trial.point for trial in trained).values())
     with open(CURVES, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -225,7 +225,7 @@ def write_curves(folder: Path) -> None:
             loss = [f"{epoch.metrics['val_loss']:.4f}" for epoch in trial.epochs]
             assert trial.validation
             images = np.packbits(read_arrays(folder, trial.validation)["right"]).tobytes().hex()
-            writer.writerow([trial.point, rows.point(trial.point).parameters, *right, *loss, images])
+            writer.writerow([trial.point, history.point(trial.point).parameters, *right, *loss, images])
 
 
 @cache

@@ -11,29 +11,38 @@ import numpy as np
 from src.config import UserError, suggest
 from src.contrasts import Comparison, Group, Values
 from src.ledger import DamagedError, read_arrays
-from src.rows import Rows, Trial
+from src.rows import History, Trial
 from src.space import title
-from src.standing import Standing, best, evaluation_of, final, own_score, places, ranking, standings
+from src.standing import (
+    PointResult,
+    best,
+    evaluation_of,
+    final_trial,
+    own_score,
+    point_results,
+    rank_points,
+    rank_trials,
+)
 from src.strategies import point_key
 
 
-def trial_table(rows: Rows) -> list[dict[str, Any]]:
+def trial_table(history: History) -> list[dict[str, Any]]:
     """One row a trial, the best first, those without a result last.
 
     Columns: trial, point, role, repeat, state, reason, each key of the space, the objective and the other metrics
     at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the
     versions that trained it), origin (the trial of another sweep that it was taken from).
     """
-    ranked = ranking(rows)
+    ranked = rank_trials(history)
     order = {trial.number: index for index, trial in enumerate(ranked)}
     table = []
 
     def place(trial: Trial) -> tuple[Any, ...]:
-        score = own_score(rows, trial) if trial.objective is not None else (math.inf, math.inf, trial.number)
+        score = own_score(history, trial) if trial.objective is not None else (math.inf, math.inf, trial.number)
         return order.get(trial.number, len(order)), -len(trial.epochs), *score
 
-    for trial in sorted(rows.trials, key=place):
-        point = rows.point(trial.point)
+    for trial in sorted(history.trials, key=place):
+        point = history.point(trial.point)
         metrics = best(trial).metrics if trial.best_epoch else {}
         table.append(
             {
@@ -58,16 +67,16 @@ def trial_table(rows: Rows) -> list[dict[str, Any]]:
     return table
 
 
-def point_table(rows: Rows) -> list[dict[str, Any]]:
+def point_table(history: History) -> list[dict[str, Any]]:
     """One row a point that has a result, the best first: means and standard deviations over `seeds` trials.
 
     Columns: point, trials (their numbers), role, each key of the space, seeds, val_accuracy, val_accuracy_sd,
     val_loss, val_loss_sd, best_epoch and seconds (means), parameters.
     """
-    return [describe(standing) for standing in places(rows)]
+    return [describe(standing) for standing in rank_points(history)]
 
 
-def describe(standing: Standing) -> dict[str, Any]:
+def describe(standing: PointResult) -> dict[str, Any]:
     """A point's row."""
     metrics: dict[str, Any] = {}
     for metric in ("val_accuracy", "val_loss"):
@@ -85,10 +94,10 @@ def describe(standing: Standing) -> dict[str, Any]:
     }
 
 
-def left_out(rows: Rows) -> dict[str, list[int]]:
+def left_out(history: History) -> dict[str, list[int]]:
     """Why points are not trained → their numbers."""
     reasons: dict[str, list[int]] = {}
-    for point in rows.points:
+    for point in history.points:
         if point.state in ("infeasible", "duplicate"):
             reasons.setdefault(f"{point.state}: {point.reason}", []).append(point.number)
     return reasons
@@ -97,23 +106,23 @@ def left_out(rows: Rows) -> dict[str, list[int]]:
 # ------------------------------------------------------------------------------------------ groups
 
 
-def by_key(folder: Path, rows: Rows, key: str) -> list[Group]:
+def by_key(folder: Path, history: History, key: str) -> list[Group]:
     """A group for each value of a key of the space; a block for each seed with equal other settings."""
-    key = full_key(rows, key)
-    trials = [trial for standing in standings(rows, "search") for trial in standing.trials]
-    measured = measure(folder, rows, trials)
+    key = full_key(history, key)
+    trials = [trial for standing in point_results(history, "search") for trial in standing.trials]
+    measured = measure(folder, history, trials)
     groups: dict[str, Group] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
-        values = rows.point(trial.point).values
+        values = history.point(trial.point).values
         others = point_key({name: value for name, value in values.items() if name != key})
         label = str(values.get(key))
         groups.setdefault(label, Group(label)).blocks[others, trial.repeat] = measured[trial.number]
     return list(groups.values())
 
 
-def full_key(rows: Rows, key: str) -> str:
+def full_key(history: History, key: str) -> str:
     """A key of the space by its name or the end of it. Raises UserError where there is none, or several."""
-    keys = list(rows.points[0].values) if rows.points else []
+    keys = list(history.points[0].values) if history.points else []
     found = [known for known in keys if known == key] or [known for known in keys if known.endswith(f".{key}")]
     if len(found) != 1:
         problem = f"fits several: {', '.join(found)}" if found else f"was not searched{suggest(key, keys)}"
@@ -121,20 +130,20 @@ def full_key(rows: Rows, key: str) -> str:
     return found[0]
 
 
-def by_point(folder: Path, rows: Rows, chosen: Iterable[Standing]) -> list[Group]:
+def by_point(folder: Path, history: History, chosen: Iterable[PointResult]) -> list[Group]:
     """A group for each point, called by its number; a block for each seed."""
     chosen = list(chosen)
-    measured = measure(folder, rows, [trial for standing in chosen for trial in standing.trials])
+    measured = measure(folder, history, [trial for standing in chosen for trial in standing.trials])
     return [
         Group(str(standing.point.number), {trial.repeat: measured[trial.number] for trial in standing.trials})
         for standing in chosen
     ]
 
 
-def measure(folder: Path, rows: Rows, trials: list[Trial]) -> dict[int, Values]:
+def measure(folder: Path, history: History, trials: list[Trial]) -> dict[int, Values]:
     """The objective of each trial on every validation image; on all in one, where an older version stored no more."""
     if all(trial.validation for trial in trials):
-        name = "right" if rows.objective == "val_accuracy" else "loss"
+        name = "right" if history.objective == "val_accuracy" else "loss"
         return {trial.number: read_validation(folder, trial)[name].astype(float) for trial in trials}
     return {trial.number: np.array([trial.objective], dtype=float) for trial in trials}
 
@@ -148,18 +157,18 @@ def read_validation(folder: Path, trial: Trial) -> dict[str, Any]:
         raise UserError(f"{error}: trial {trial.number} cannot be compared. Restore the file from a backup.") from error
 
 
-def value_table(rows: Rows, key: str, comparison: Comparison) -> list[dict[str, Any]]:
+def value_table(history: History, key: str, comparison: Comparison) -> list[dict[str, Any]]:
     """One row a value of a key, the best first.
 
     Columns: the key, trials, the objective's mean and sd over these, seconds (median of their training), and how far
     the first is ahead (positive: it is better): behind, behind_low, behind_high (95 %), over so many pairs of trials.
     """
-    key, metric = full_key(rows, key), rows.objective
+    key, metric = full_key(history, key), history.objective
     ahead = {contrast.b: contrast for contrast in comparison.ahead}
-    trials = [t for standing in standings(rows, "search") for t in standing.trials]
+    trials = [t for standing in point_results(history, "search") for t in standing.trials]
     table = []
     for group in comparison.groups:
-        own = [trial for trial in trials if str(rows.point(trial.point).values.get(key)) == group.label]
+        own = [trial for trial in trials if str(history.point(trial.point).values.get(key)) == group.label]
         values = [best(trial).metrics[metric] for trial in own]
         contrast = ahead.get(group.label)
         table.append(
@@ -183,15 +192,15 @@ def number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def sweep_table(sweeps: Sequence[tuple[str, Rows]]) -> list[dict[str, Any]]:
+def sweep_table(sweeps: Sequence[tuple[str, History]]) -> list[dict[str, Any]]:
     """One row a sweep: its name, its first place (`describe`), the keys in words, and the test accuracy of its model."""
     table = []
-    for name, rows in sweeps:
-        found = places(rows)
+    for name, history in sweeps:
+        found = rank_points(history)
         if not found:
             raise UserError(f"{name}: no trial has finished, so there is nothing to compare.")
-        model = final(rows)
-        evaluation = evaluation_of(rows, model) if model else None
+        model = final_trial(history)
+        evaluation = evaluation_of(history, model) if model else None
         row = {key: value for key, value in describe(found[0]).items() if key not in found[0].point.values}
         words = title(found[0].point.values)
         table.append(

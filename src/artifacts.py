@@ -12,20 +12,20 @@ from src.config import UserError, first_line
 from src.data import Dataset
 from src.ledger import Arrays
 from src.processes import silenced
-from src.rows import Rows, Trial
+from src.rows import History, Trial
 from src.schema import Mlflow
 
 
-def build_model(rows: Rows, trial: Trial, data: Dataset, weights: Arrays) -> Any:
+def build_model(history: History, trial: Trial, data: Dataset, weights: Arrays) -> Any:
     """A trial's model with the weights of its best epoch."""
     settle()
     import keras
 
     from src.model import for_inference, restore
-    from src.training import images_of
+    from src.training import input_spec
 
     keras.backend.clear_session()
-    return for_inference(restore(rows.point(trial.point).configuration, images_of(data), weights))
+    return for_inference(restore(history.point(trial.point).configuration, input_spec(data), weights))
 
 
 @cache

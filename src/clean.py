@@ -17,16 +17,16 @@ import typer
 from src.compare import SweepName, SweepsFolder
 from src.config import UserError, run_reading
 from src.estimate import show_bytes
-from src.folder import Sweep, contents, find, hold, last_config, last_written, remove
-from src.ledger import DamagedError, Ledger, inside, read_rows
+from src.folder import Sweep, contents, find, last_config, last_written, lock_sweep, remove
+from src.ledger import DamagedError, Ledger, inside, read_history
 from src.messages import Dropped
 from src.plan import is_complete, unfinished
 from src.proposals import Plan
 from src.removal import Traces, delete_traces, find_traces
-from src.rows import Rows, Trial
+from src.rows import History, Trial
 from src.schema import Config
-from src.scope import scope_of
-from src.standing import final
+from src.scope import budget_of
+from src.standing import final_trial
 from src.writing import command, number_of
 
 
@@ -40,7 +40,7 @@ def main(
     found = find(sweeps, sweep)
     clean = clean_all if everything else clean_checkpoints
     try:
-        with hold(found.path, steal=False):
+        with lock_sweep(found.path, steal=False):
             is_anything = clean(found, yes)
     except KeyboardInterrupt:
         print("Stopped half way: the same command goes on.", file=sys.stderr)
@@ -56,10 +56,10 @@ def main(
 
 def clean_checkpoints(sweep: Sweep, yes: bool) -> bool:
     """Say what checkpoints there are to remove, or remove them; whether there are any."""
-    config, rows = last_config(sweep.path), read_rows(sweep.path, sweep.objective)
-    ended = [trial for trial in rows.trials if trial.state in ("finished", "pruned")]
+    config, history = last_config(sweep.path), read_history(sweep.path, sweep.objective)
+    ended = [trial for trial in history.trials if trial.state in ("finished", "pruned")]
     stored = [trial for trial in ended if trial.checkpoint or trial.weights]
-    needed = still_needed(Plan.of(config), rows)
+    needed = still_needed(Plan.of(config), history)
     unseen = {trial.number for trial in stored if config.tracking.name == "mlflow" and not trial.run_id} - needed
     to_drop = [trial for trial in stored if trial.number not in needed | unseen]
     count, size = measure(sweep, to_drop)
@@ -85,14 +85,14 @@ def clean_checkpoints(sweep: Sweep, yes: bool) -> bool:
     return bool(to_drop)
 
 
-def still_needed(plan: Plan, rows: Rows) -> set[int]:
+def still_needed(plan: Plan, history: History) -> set[int]:
     """The trials whose files a sweep that is not complete may need: to train on, or to look at the test images."""
-    if is_complete(plan, rows):
+    if is_complete(plan, history):
         return set()
     if plan.config.search.repeats > 1 or plan.config.search.confirm:  # any of them may turn out to be the final one
-        return {trial.number for trial in rows.trials}
-    best = final(rows)
-    return {trial.number for trial in unfinished(rows, scope_of(plan.config, rows))} | (
+        return {trial.number for trial in history.trials}
+    best = final_trial(history)
+    return {trial.number for trial in unfinished(history, budget_of(plan.config, history))} | (
         {best.number} if best else set()
     )
 
@@ -121,8 +121,8 @@ def drop(sweep: Sweep, trials: list[Trial]) -> None:
 
 def clean_all(sweep: Sweep, yes: bool) -> bool:
     """Say what a sweep consists of, or remove it: its runs first, its folder last."""
-    config, rows = read_all(sweep)
-    traces = find_traces(config, sweep, rows)
+    config, history = read_all(sweep)
+    traces = find_traces(config, sweep, history)
     count, size = contents(sweep.path)
     runs = f"{number_of(len(traces.runs), 'run')} in MLflow ({traces.place}), with artifacts and models"
     what = f"its folder ({number_of(count, 'file')}, {show_bytes(size)})" + (f" and {runs}" if traces.runs else "")
@@ -130,26 +130,26 @@ def clean_all(sweep: Sweep, yes: bool) -> bool:
         delete_traces(traces)
         remove(sweep.path)
     print(f"{sweep.name}: {'removed ' if yes else ''}{what}{'' if yes else ': all that there is of it'}.")
-    for sentence in remarks(rows, traces):
+    for sentence in remarks(history, traces):
         print(sentence)
     return True
 
 
-def read_all(sweep: Sweep) -> tuple[Config, Rows]:
+def read_all(sweep: Sweep) -> tuple[Config, History]:
     """What tells a sweep's runs in MLflow. Raises UserError that says how else to be rid of the sweep."""
     try:
-        return last_config(sweep.path), read_rows(sweep.path, sweep.objective)
+        return last_config(sweep.path), read_history(sweep.path, sweep.objective)
     except UserError as error:
         raise UserError(
             f"{error} To be rid of it all the same, delete {sweep.path}/ yourself; its runs in MLflow stay."
         ) from error
 
 
-def remarks(rows: Rows, traces: Traces) -> list[str]:
+def remarks(history: History, traces: Traces) -> list[str]:
     """What MLflow keeps."""
     if traces.are_remote:
         return ["Its server only marks the runs as deleted: `mlflow gc` there frees their disk."]
-    if not traces.runs and any(trial.run_id for trial in rows.trials):
+    if not traces.runs and any(trial.run_id for trial in history.trials):
         return [f"Its trials were written to MLflow once, but no run of theirs is found now ({traces.place})."]
     return []
 

@@ -22,10 +22,10 @@ from src.config import UserError, run_reading
 from src.contrasts import Group, compare
 from src.data import load_same
 from src.folder import Sweep, find, last_config
-from src.ledger import read_rows
+from src.ledger import read_history
 from src.report import leaderboard, new_console, new_table, show_mean, show_test
-from src.rows import Rows
-from src.standing import places, standings
+from src.rows import History
+from src.standing import point_results, rank_points
 from src.verdict import describe_taken, judge, judge_search, unit_of, wording
 from src.writing import number_of, render, show_metric, spans
 
@@ -58,18 +58,18 @@ def main(
 
 def show_trials(sweep: Sweep, format: str) -> None:
     """All trials of a sweep, and what is not trained."""
-    rows = read_rows(sweep.path, sweep.objective)
+    history = read_history(sweep.path, sweep.objective)
     if format != "table":
-        print(render(trial_table(rows), format))
+        print(render(trial_table(history), format))
         return
     console = new_console()
-    console.print(leaderboard(rows, None) if rows.trials else f"{sweep.name}: no trials yet", markup=False)
-    for reason, numbers in left_out(rows).items():
+    console.print(leaderboard(history, None) if history.trials else f"{sweep.name}: no trials yet", markup=False)
+    for reason, numbers in left_out(history).items():
         console.print(f"{number_of(len(numbers), 'point')} {escape(reason)} [dim]({spans(numbers)})[/dim]")
-    for sentence in judge_search(sweep.path, rows):
+    for sentence in judge_search(sweep.path, history):
         console.print(sentence, markup=False, soft_wrap=True)
-    show_test(console, rows)
-    if taken := describe_taken(rows):
+    show_test(console, history)
+    if taken := describe_taken(history):
         console.print(taken, markup=False, soft_wrap=True)
 
 
@@ -82,22 +82,22 @@ def write_report(sweep: Sweep) -> None:
         data = load_same(last_config(sweep.path).data, sweep.frozen["data"]["digest"])
     except UserError as error:
         print(f"The page is without test images: {error}", file=sys.stderr)
-    print(os.path.relpath(page.write(sweep, read_rows(sweep.path, sweep.objective), data)))
+    print(os.path.relpath(page.write(sweep, read_history(sweep.path, sweep.objective), data)))
 
 
 def compare_values(sweep: Sweep, key: str, format: str) -> None:
     """The effect of one key, paired over equal seeds and equal other settings."""
-    rows = read_rows(sweep.path, sweep.objective)
-    if not places(rows):
+    history = read_history(sweep.path, sweep.objective)
+    if not rank_points(history):
         raise UserError(f"{sweep.name}: no trial has finished, so there is nothing to compare.")
-    comparison = compare(by_key(sweep.path, rows, key), rows.objective == "val_accuracy")
-    table = value_table(rows, key, comparison)
+    comparison = compare(by_key(sweep.path, history, key), history.objective == "val_accuracy")
+    table = value_table(history, key, comparison)
     if format != "table":
         print(render(table, format))
         return
     console = new_console()
-    console.print(board_of_values(table, rows.objective))
-    for sentence in judge(comparison, rows.objective, wording(key)):
+    console.print(board_of_values(table, history.objective))
+    for sentence in judge(comparison, history.objective, wording(key)):
         console.print(sentence, markup=False, soft_wrap=True)
 
 
@@ -118,9 +118,9 @@ def board_of_values(table: list[dict[str, Any]], objective: str) -> Table:
 def compare_sweeps(sweeps: Sequence[Sweep], format: str) -> None:
     """The first places of several sweeps on the same data."""
     refuse_unlike(sweeps)
-    named = [(sweep.name, read_rows(sweep.path, sweep.objective)) for sweep in sweeps]
+    named = [(sweep.name, read_history(sweep.path, sweep.objective)) for sweep in sweeps]
     table = sweep_table(named)
-    chosen_from = [len(standings(rows, "search")) for _, rows in named]
+    chosen_from = [len(point_results(history, "search")) for _, history in named]
     pairs = sum(a * b for a, b in combinations(chosen_from, 2))
     comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy", pairs=pairs)
     order = [group.label for group in comparison.groups]
@@ -165,11 +165,11 @@ def refuse_unlike(sweeps: Sequence[Sweep]) -> None:
             raise UserError(f"{first.name} selects by {first.objective}, {other.name} by {other.objective}.")
 
 
-def best_of(sweeps: Sequence[Sweep], named: Sequence[tuple[str, Rows]]) -> list[Group]:
+def best_of(sweeps: Sequence[Sweep], named: Sequence[tuple[str, History]]) -> list[Group]:
     """A group for each sweep: its first place, a block a seed."""
     groups = []
-    for sweep, (name, rows) in zip(sweeps, named, strict=True):
-        (group,) = by_point(sweep.path, rows, places(rows)[:1])
+    for sweep, (name, history) in zip(sweeps, named, strict=True):
+        (group,) = by_point(sweep.path, history, rank_points(history)[:1])
         groups.append(Group(name, group.blocks))
     return groups
 

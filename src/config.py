@@ -22,7 +22,7 @@ from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from src.schema import Config, Trial
+from src.schema import Config, TrialConfig
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
@@ -166,14 +166,14 @@ def validate_trial(plain: dict[str, Any]) -> dict[str, Any]:
     Keys of a later version are left out as long as they are as before; `fill_in` adds them.
     """
     try:
-        return Trial.model_validate({key: plain[key] for key in IDENTITY}).model_dump(exclude_defaults=True)
+        return TrialConfig.model_validate({key: plain[key] for key in IDENTITY}).model_dump(exclude_defaults=True)
     except ValidationError as error:
         raise UserError("; ".join(explain_all(error, plain))) from None
 
 
 def fill_in(canonical: dict[str, Any]) -> dict[str, Any]:
     """One trial's keys, all of them."""
-    return Trial.model_validate({key: canonical[key] for key in IDENTITY}).model_dump()
+    return TrialConfig.model_validate({key: canonical[key] for key in IDENTITY}).model_dump()
 
 
 # ---------------------------------------------------------------------------------------- identity

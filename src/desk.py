@@ -14,17 +14,17 @@ from typing import Any
 from src.config import UNUSABLE, UserError, explain_disk, first_line
 from src.messages import (
     Checked,
-    CheckWork,
+    CheckJob,
     EpochEnded,
-    EvaluateWork,
+    EvaluateJob,
     Event,
     Failed,
     Finished,
+    Job,
     Paused,
-    ProbeWork,
+    ProbeJob,
     Stopped,
-    TrainWork,
-    Work,
+    TrainJob,
 )
 from src.processes import count_gpus, die_with_parent, ignore_signals, redirect_output
 from src.schema import Config
@@ -47,13 +47,13 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str,
     except UserError as error:
         pipe.send(error)
         return
-    worker = Desk(pipe, config, folder, data)
+    worker = Worker(pipe, config, folder, data)
     inbox = Inbox(pipe)
     gc.freeze()  # what was imported stays: Keras collects garbage before each trial, and need not look through it
     pipe.send(READY)
     while True:
-        work = inbox.next_work()
-        for event in report_failure(work, lambda work=work: worker.do(work, inbox.stop)):  # type: ignore[misc]
+        job = inbox.next_job()
+        for event in report_failure(job, lambda job=job: worker.do(job, inbox.stop)):  # type: ignore[misc]
             pipe.send(event)
 
 
@@ -63,7 +63,7 @@ class Inbox:
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
         self.stop = threading.Event()
-        self.queue: list[Work] = []
+        self.queue: list[Job] = []
         self.arrived = threading.Condition()
         threading.Thread(target=self.read, daemon=True).start()
 
@@ -81,14 +81,14 @@ class Inbox:
                 self.queue.append(message)
                 self.arrived.notify()
 
-    def next_work(self) -> Work:
+    def next_job(self) -> Job:
         """Wait for work."""
         with self.arrived:
             self.arrived.wait_for(lambda: bool(self.queue))
             return self.queue.pop(0)
 
 
-def report_failure(work: Work, events: Callable[[], Iterator[Event]]) -> Iterator[Event]:
+def report_failure(job: Job, events: Callable[[], Iterator[Event]]) -> Iterator[Event]:
     """The events of some work; an error on the way becomes the last of them."""
     from src.ledger import DamagedError
     from src.training import NanError
@@ -96,18 +96,18 @@ def report_failure(work: Work, events: Callable[[], Iterator[Event]]) -> Iterato
     try:
         yield from events()
     except NanError as error:
-        yield Failed(work, "nan", str(error))
+        yield Failed(job, "nan", str(error))
     except DamagedError as error:
-        yield Failed(work, "damaged", str(error))
+        yield Failed(job, "damaged", str(error))
     except Exception as error:
         if isinstance(error, OSError) and error.errno in UNUSABLE:
-            yield Failed(work, "disk", explain_disk(error))
+            yield Failed(job, "disk", explain_disk(error))
             return
-        yield Failed(work, "crash", f"{type(error).__name__}: {first_line(error)}"[:500], traceback.format_exc())
+        yield Failed(job, "crash", f"{type(error).__name__}: {first_line(error)}"[:500], traceback.format_exc())
 
 
 @dataclass
-class Desk:
+class Worker:
     """Does one piece of work after another, with data and TensorFlow at hand."""
 
     pipe: Connection
@@ -115,80 +115,80 @@ class Desk:
     folder: Path
     data: Any  # data.Dataset
 
-    def do(self, work: Work, stop: threading.Event) -> Iterator[Event]:
+    def do(self, job: Job, stop: threading.Event) -> Iterator[Event]:
         """The events of one piece of work."""
         import keras
 
         keras.backend.clear_session()
-        match work:
-            case CheckWork():
-                yield self.check(work)
-            case ProbeWork():
-                yield self.probe(work)
-            case TrainWork():
-                yield from self.train(work, stop)
-            case EvaluateWork():
-                yield self.evaluate(work)
+        match job:
+            case CheckJob():
+                yield self.check(job)
+            case ProbeJob():
+                yield self.probe(job)
+            case TrainJob():
+                yield from self.train(job, stop)
+            case EvaluateJob():
+                yield self.evaluate(job)
 
-    def check(self, work: CheckWork) -> Checked:
+    def check(self, job: CheckJob) -> Checked:
         """Build the point's model."""
         from src.model import InfeasibleError, build, count_bytes, count_operations
-        from src.training import images_of
+        from src.training import input_spec
 
         try:
-            model = build(work.configuration, images_of(self.data), 1, 1)
+            model = build(job.configuration, input_spec(self.data), 1, 1)
         except InfeasibleError as error:
-            return Checked(work.point, str(error))
-        return Checked(work.point, "", model.count_params(), count_operations(model), count_bytes(model))
+            return Checked(job.point, str(error))
+        return Checked(job.point, "", model.count_params(), count_operations(model), count_bytes(model))
 
-    def probe(self, work: ProbeWork) -> Probe:
+    def probe(self, job: ProbeJob) -> Probe:
         """Time a few steps of the point's training."""
         from src.training import time_steps
 
-        prepare, per_image = time_steps(work.configuration, self.data, min(PROBE_IMAGES, len(self.data.train)))
-        return Probe(work.point, work.operations, prepare, per_image)
+        prepare, per_image = time_steps(job.configuration, self.data, min(PROBE_IMAGES, len(self.data.train)))
+        return Probe(job.point, job.operations, prepare, per_image)
 
-    def train(self, work: TrainWork, stop: threading.Event) -> Iterator[Event]:
+    def train(self, job: TrainJob, stop: threading.Event) -> Iterator[Event]:
         """Train a trial; save its state after some time, when asked to stop, and at its end."""
         from src.ledger import read_arrays, write_arrays
         from src.training import train
 
-        state = read_arrays(self.folder, work.checkpoint) if work.checkpoint else None
+        state = read_arrays(self.folder, job.checkpoint) if job.checkpoint else None
         saved = time.monotonic()
-        name = f"checkpoints/{work.trial:05d}-{work.attempt}"
-        for progress in train(work, self.data, state):
+        name = f"checkpoints/{job.trial:05d}-{job.attempt}"
+        for progress in train(job, self.data, state):
             number = progress.epoch.number
-            last = bool(progress.stop) or number >= work.until
+            last = bool(progress.stop) or number >= job.until
             checkpoint: File | None = None
             if last or stop.is_set() or time.monotonic() - saved >= self.config.checkpoints.seconds:
                 checkpoint = write_arrays(self.folder, f"{name}-{number}.npz", progress.state())
                 saved = time.monotonic()
-            yield EpochEnded(work.trial, progress.epoch, checkpoint)
-            if last and work.pauses and not progress.stop:
-                yield Paused(work.trial)
+            yield EpochEnded(job.trial, progress.epoch, checkpoint)
+            if last and job.pauses and not progress.stop:
+                yield Paused(job.trial)
             elif last:
                 weights = write_arrays(self.folder, f"{name}-{number}-best.npz", progress.best_weights())
                 validation = None
-                if not work.refit:
+                if not job.refit:
                     validation = write_arrays(self.folder, f"{name}-{number}-validation.npz", progress.examine())
-                yield Finished(work.trial, weights, progress.stop, validation)
+                yield Finished(job.trial, weights, progress.stop, validation)
             elif stop.is_set():
-                yield Stopped(work.trial)
+                yield Stopped(job.trial)
                 return
 
-    def evaluate(self, work: EvaluateWork) -> Evaluation:
+    def evaluate(self, job: EvaluateJob) -> Evaluation:
         """The best epoch on the test data: loss, accuracy, every prediction; and its model, to be used."""
         from src.ledger import read_arrays, write_arrays, write_file
         from src.model import for_inference, predict, restore
-        from src.training import compile_evaluation, images_of
+        from src.training import compile_evaluation, input_spec
 
-        model = restore(work.configuration, images_of(self.data), read_arrays(self.folder, work.weights))
-        metrics = compile_evaluation(model, self.data.test, work.configuration["training"]["batch_size"])(0)
-        name = f"models/{work.trial:05d}-{work.epoch}"
+        model = restore(job.configuration, input_spec(self.data), read_arrays(self.folder, job.weights))
+        metrics = compile_evaluation(model, self.data.test, job.configuration["training"]["batch_size"])(0)
+        name = f"models/{job.trial:05d}-{job.epoch}"
         probabilities = predict(model, self.data.test.x)
         predictions = write_arrays(self.folder, f"{name}-test.npz", {"probabilities": probabilities})
         saved = write_file(self.folder, f"{name}.keras", for_inference(model).save)
-        return Evaluation(work.trial, work.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)
+        return Evaluation(job.trial, job.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)
 
 
 def set_up_tensorflow(config: Config, number: int) -> None:

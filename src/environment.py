@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from src.rows import Invocation, Rows
+from src.rows import History, Invocation
 
 TRIAL_CODE = "1"  # raised with each change after which an equal trial gives other bits
 DECISIVE = ("tensorflow", "keras", "numpy", "device", "onednn", "trial_code")  # of a trial's bits
@@ -24,18 +24,18 @@ def describe() -> dict[str, str]:
     return {"python": sys.version.split()[0], **versions, **here}
 
 
-def drift(rows: Rows, here: dict[str, str]) -> str:
+def drift(history: History, here: dict[str, str]) -> str:
     """How this environment differs, in what decides points or bits, from the one in which the first epoch was trained."""
-    first = first_training(rows)
+    first = first_training(history)
     then = first.environment if first else {}
     changed = [name for name in DECISIVE + PROPOSING if name in then and then[name] != here[name]]
     return ", ".join(f"{name} {then[name]} → {here[name]}" for name in changed)
 
 
-def first_training(rows: Rows) -> Invocation | None:
+def first_training(history: History) -> Invocation | None:
     """The invocation in which an epoch was first trained."""
-    ended = [trial.epochs[0].ended for trial in rows.trials if trial.epochs]
-    return next((i for i in rows.invocations if ended and i.ended >= min(ended)), None)
+    ended = [trial.epochs[0].ended for trial in history.trials if trial.epochs]
+    return next((i for i in history.invocations if ended and i.ended >= min(ended)), None)
 
 
 def device() -> str:

@@ -12,9 +12,9 @@ import numpy as np
 from src.plan import trials_to_come, unfinished
 from src.proposals import Plan
 from src.pruners import expected_epochs
-from src.rows import Rows
+from src.rows import History
 from src.schema import Mlflow
-from src.scope import Scope, epochs_of, is_asked_for, scope_of
+from src.scope import Budget, budget_of, epochs_of, is_asked_for
 
 WEIGHT_BYTES = 4
 TEXT_BYTES = 13  # of one value in weights.txt
@@ -34,12 +34,12 @@ class Speed:
         return self.base + self.slope * operations
 
 
-def measure(rows: Rows, epoch_images: int) -> Speed | None:
+def measure(history: History, epoch_images: int) -> Speed | None:
     """The line through everything measured; None as long as nothing is."""
-    probes = [probe for probe in rows.probes if probe.per_image > 0]
+    probes = [probe for probe in history.probes if probe.per_image > 0]
     points = [(probe.operations, probe.per_image) for probe in probes]
-    for trial in rows.trials:
-        operations = rows.point(trial.point).operations
+    for trial in history.trials:
+        operations = history.point(trial.point).operations
         points += [(operations, epoch.seconds / epoch_images) for epoch in trial.epochs[-1:]]
     if not points:
         return None
@@ -50,72 +50,72 @@ def measure(rows: Rows, epoch_images: int) -> Speed | None:
     return Speed(base, slope, float(np.mean([probe.prepare for probe in probes])) if probes else 1.0)
 
 
-def seconds_left(plan: Plan, rows: Rows, train_images: int, workers: int) -> float | None:
+def seconds_left(plan: Plan, history: History, train_images: int, workers: int) -> float | None:
     """Of training for all trials that are not finished; None as long as nothing is measured."""
     search, images = plan.config.search, plan.config.training.epoch_size or train_images  # of an epoch
-    speed = measure(rows, images)
+    speed = measure(history, images)
     if speed is None:
         return None
-    scope = scope_of(plan.config, rows)
-    epoch = images * speed.per_image(mean_operations(rows))  # seconds, of a point as large as the mean
-    trials = unfinished(rows, scope)
-    starts, epochs = further_trials(plan, rows, scope)
+    budget = budget_of(plan.config, history)
+    epoch = images * speed.per_image(mean_operations(history))  # seconds, of a point as large as the mean
+    trials = unfinished(history, budget)
+    starts, epochs = further_trials(plan, history, budget)
     if search.pruner != "none":
         trials = [trial for trial in trials if trial.role != "search"]
-        starts, epochs = starts + starts_left(plan, rows, scope), epochs + epochs_left(plan, rows, scope)
+        starts, epochs = starts + starts_left(plan, history, budget), epochs + epochs_left(plan, history, budget)
     total = starts * speed.prepare + epochs * epoch
     for trial in trials:
-        own = images * speed.per_image(rows.point(trial.point).operations)
-        total += speed.prepare + (epochs_of(rows, trial, scope) - len(trial.epochs)) * own
+        own = images * speed.per_image(history.point(trial.point).operations)
+        total += speed.prepare + (epochs_of(history, trial, budget) - len(trial.epochs)) * own
     if search.max_epochs is not None:
-        total = min(total, max(search.max_epochs - sum(len(t.epochs) for t in rows.trials), 0) * epoch)
+        total = min(total, max(search.max_epochs - sum(len(t.epochs) for t in history.trials), 0) * epoch)
     total /= workers
-    return total if search.max_seconds is None else min(total, max(search.max_seconds - rows.seconds(), 0.0))
+    return total if search.max_seconds is None else min(total, max(search.max_seconds - history.seconds(), 0.0))
 
 
-def further_trials(plan: Plan, rows: Rows, scope: Scope) -> tuple[int, int]:
+def further_trials(plan: Plan, history: History, budget: Budget) -> tuple[int, int]:
     """Trials that are not in the rows yet, and their epochs: on fresh seeds, on all images, of points to be proposed."""
     search = plan.config.search
-    known = Counter(trial.role for trial in rows.trials)
-    points = min(search.confirm, len({trial.point for trial in rows.trials}))
+    known = Counter(trial.role for trial in history.trials)
+    points = min(search.confirm, len({trial.point for trial in history.trials}))
     count = max(points * search.confirm_repeats - known["confirm"], 0)
-    count += max(search.refit - known["refit"], 0) if rows.trials else 0
-    count += trials_to_come(plan, rows) if search.pruner == "none" else 0
-    return count, count * scope.until
+    count += max(search.refit - known["refit"], 0) if history.trials else 0
+    count += trials_to_come(plan, history) if search.pruner == "none" else 0
+    return count, count * budget.until
 
 
-def starts_left(plan: Plan, rows: Rows, scope: Scope) -> int:
+def starts_left(plan: Plan, history: History, budget: Budget) -> int:
     """Trials of a search with a pruner that have not begun."""
-    searched = [trial for trial in rows.trials if trial.role == "search" and is_asked_for(trial, scope)]
-    return sum(not trial.epochs for trial in searched) + trials_to_come(plan, rows)
+    searched = [trial for trial in history.trials if trial.role == "search" and is_asked_for(trial, budget)]
+    return sum(not trial.epochs for trial in searched) + trials_to_come(plan, history)
 
 
-def epochs_left(plan: Plan, rows: Rows, scope: Scope) -> int:
+def epochs_left(plan: Plan, history: History, budget: Budget) -> int:
     """Epochs that a pruner is expected to let a search train, less those that it has had."""
-    had = sum(len(trial.epochs) for trial in rows.trials if trial.role == "search")
-    return max(search_epochs(plan, rows, scope) - had, 0) if scope.may_search else 0
+    had = sum(len(trial.epochs) for trial in history.trials if trial.role == "search")
+    return max(search_epochs(plan, history, budget) - had, 0) if budget.may_search else 0
 
 
-def search_epochs(plan: Plan, rows: Rows, scope: Scope) -> int:
+def search_epochs(plan: Plan, history: History, budget: Budget) -> int:
     """How many epochs a search with a pruner is expected to train in all."""
-    count = sum(trial.role == "search" and is_asked_for(trial, scope) for trial in rows.trials)
-    size = count + trials_to_come(plan, rows), scope.until
+    count = sum(trial.role == "search" and is_asked_for(trial, budget) for trial in history.trials)
+    size = count + trials_to_come(plan, history), budget.until
     if size not in plan.expected:
         plan.expected[size] = expected_epochs(plan.config.search, *size)
     return plan.expected[size]
 
 
-def mean_operations(rows: Rows) -> int:
+def mean_operations(history: History) -> int:
     """Of the trials' points."""
-    return int(np.mean([rows.point(trial.point).operations for trial in rows.trials])) if rows.trials else 0
+    return int(np.mean([history.point(trial.point).operations for trial in history.trials])) if history.trials else 0
 
 
-def bytes_needed(plan: Plan, rows: Rows) -> tuple[int, int]:
+def bytes_needed(plan: Plan, history: History) -> tuple[int, int]:
     """For the checkpoints and for MLflow, of all trials that are not finished."""
     config = plan.config
-    trained = [rows.point(trial.point) for trial in rows.trials]
-    points = [rows.point(trial.point) for trial in unfinished(rows, scope_of(config, rows))]
-    points += islice(cycle(trained), trials_to_come(plan, rows))  # as large as those known
+    trained = [history.point(trial.point) for trial in history.trials]
+    points = [history.point(trial.point) for trial in unfinished(history, budget_of(config, history))]
+    points += islice(cycle(trained), trials_to_come(plan, history))  # as large as those known
     points.sort(key=lambda point: -point.parameters)
     kept = points if config.checkpoints.keep == "all" else points[: config.checkpoints.keep + 2]
     checkpoints = sum(point.state_bytes + 2 * WEIGHT_BYTES * point.parameters for point in kept)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from src.contrasts import Comparison
 from src.estimate import show_seconds
 from src.plots import BLUE, GREY, ORANGE, new_figure
-from src.rows import Rows, Trial
+from src.rows import History, Trial
 from src.scales import bins, focus, heights, is_continuous, is_logarithmic, ordered
-from src.standing import Standing, own_score, places, standings
+from src.standing import PointResult, own_score, point_results, rank_points
 from src.writing import last
 
 COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
@@ -65,9 +65,9 @@ def ahead(comparison: Comparison, objective: str, words: dict[str, str]) -> Figu
     return figure
 
 
-def curves_by(rows: Rows, key: str) -> Figure | None:
+def curves_by(history: History, key: str) -> Figure | None:
     """Validation accuracy and loss by epoch, for each value of a key: the median, and a band that holds two thirds."""
-    found = standings(rows, "search")
+    found = point_results(history, "search")
     labels = list(dict.fromkeys(str(s.point.values.get(key)) for s in found))  # the best first
     if not 2 <= len(labels) <= len(COLOURS) + 1:
         return None
@@ -126,29 +126,29 @@ def importance_bars(shares: dict[str, float], explained: float) -> Figure:
     return figure
 
 
-def effects(rows: Rows) -> Figure | None:
+def effects(history: History) -> Figure | None:
     """Each key's values against the objective: a dot a point, a line through the medians."""
-    found = standings(rows, "search")
+    found = point_results(history, "search")
     keys = keys_that_vary(found)
     if not keys or len(found) < 3:
         return None
     columns = min(3, len(keys))
     lines = math.ceil(len(keys) / columns)
     figure = new_figure(3.1 * columns, 2.6 * lines)
-    limits = focus([standing.mean(rows.objective) for standing in found])
+    limits = focus([standing.mean(history.objective) for standing in found])
     grid = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
     for axes, key in zip(grid, keys, strict=False):
-        draw_effect(axes, found, key, rows.objective)
+        draw_effect(axes, found, key, history.objective)
         axes.set_ylim(*limits)
         tidy(axes, "y")
     for axes in grid[len(keys) :]:
         axes.set_axis_off()
-    figure.supylabel(rows.objective, fontsize=9)
-    note_hidden(figure, found, rows.objective, limits)
+    figure.supylabel(history.objective, fontsize=9)
+    note_hidden(figure, found, history.objective, limits)
     return figure
 
 
-def draw_effect(axes: Axes, found: Sequence[Standing], key: str, objective: str) -> None:
+def draw_effect(axes: Axes, found: Sequence[PointResult], key: str, objective: str) -> None:
     """One key."""
     values: list[Any] = [standing.point.values.get(key) for standing in found]
     results = np.array([standing.mean(objective) for standing in found])
@@ -175,9 +175,9 @@ def draw_effect(axes: Axes, found: Sequence[Standing], key: str, objective: str)
     axes.set_xlim(-0.5, len(order) - 0.5)
 
 
-def heat_map(rows: Rows, first: str, second: str) -> Figure | None:
+def heat_map(history: History, first: str, second: str) -> Figure | None:
     """The mean objective for each pair of values of two keys; empty where no point has both."""
-    found = standings(rows, "search")
+    found = point_results(history, "search")
     (across, columns), (down, lines) = (bins([s.point.values.get(key) for s in found]) for key in (first, second))
     if not (2 <= len(columns) <= 12 and 2 <= len(lines) <= 12):
         return None
@@ -185,7 +185,7 @@ def heat_map(rows: Rows, first: str, second: str) -> Figure | None:
     for row, line in enumerate(lines):
         for column, name in enumerate(columns):
             own = [
-                s.mean(rows.objective) for s, a, d in zip(found, across, down, strict=True) if (a, d) == (name, line)
+                s.mean(history.objective) for s, a, d in zip(found, across, down, strict=True) if (a, d) == (name, line)
             ]
             cells[row, column] = np.mean(own) if own else np.nan
     figure = new_figure(2.2 + 0.85 * len(columns), 1.4 + 0.5 * len(lines))
@@ -208,17 +208,17 @@ def heat_map(rows: Rows, first: str, second: str) -> Figure | None:
     axes.set(xlabel=last(first), ylabel=last(second))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(picture, ax=axes, label=f"mean {rows.objective}", shrink=0.9)
+    figure.colorbar(picture, ax=axes, label=f"mean {history.objective}", shrink=0.9)
     return figure
 
 
-def parallel(rows: Rows) -> Figure | None:
+def parallel(history: History) -> Figure | None:
     """Parallel coordinates: a line a point through its values, coloured by the objective, the best on top."""
-    found = standings(rows, "search")
+    found = point_results(history, "search")
     keys = keys_that_vary(found)
     if len(keys) < 2 or len(found) < 3:
         return None
-    results = [standing.mean(rows.objective) for standing in found]
+    results = [standing.mean(history.objective) for standing in found]
     low, high = focus(results)
     figure = new_figure(max(7.0, 1.25 * (len(keys) + 1)), 3.8)
     axes = figure.subplots()
@@ -250,7 +250,7 @@ def parallel(rows: Rows) -> Figure | None:
                 bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0},
             )
     axes.set_xticks(
-        range(len(columns)), [*map(last, keys), rows.objective], fontsize=8, rotation=20 if len(keys) > 6 else 0
+        range(len(columns)), [*map(last, keys), history.objective], fontsize=8, rotation=20 if len(keys) > 6 else 0
     )
     axes.set(yticks=[], ylim=(-0.07, 1.07), xlim=(-0.1, len(columns) - 0.6))
     axes.tick_params(length=0)
@@ -258,13 +258,13 @@ def parallel(rows: Rows) -> Figure | None:
     return figure
 
 
-def trade_off(rows: Rows) -> Figure | None:
+def trade_off(history: History) -> Figure | None:
     """The objective against training time and against parameters; no point is better and cheaper than those on the line."""
-    found = places(rows)
+    found = rank_points(history)
     if len(found) < 3:
         return None
     figure = new_figure(9, 3.6)
-    results = [standing.mean(rows.objective) for standing in found]
+    results = [standing.mean(history.objective) for standing in found]
     costs = {
         "seconds of training": [s.seconds() for s in found],
         "parameters": [float(s.point.parameters) for s in found],
@@ -295,9 +295,9 @@ def trade_off(rows: Rows) -> Figure | None:
         if max(cost) > 5 * min(cost) > 0:
             use_decades(axes)
         tidy(axes, "y")
-    figure.axes[0].set_ylabel(rows.objective)
+    figure.axes[0].set_ylabel(history.objective)
     figure.suptitle("numbers are points; on the line nothing is both cheaper and better", fontsize=9, color=GREY)
-    note_hidden(figure, found, rows.objective, limits)
+    note_hidden(figure, found, history.objective, limits)
     return figure
 
 
@@ -310,9 +310,9 @@ def pareto(cost: Sequence[float], score: Sequence[float]) -> list[int]:
     return front
 
 
-def progress(rows: Rows) -> Figure | None:
+def progress(history: History) -> Figure | None:
     """The best objective so far against the sweep's own time (pauses left out), and each trial where it ended."""
-    searched = [t for t in rows.trials if t.role == "search" and t.objective is not None]
+    searched = [t for t in history.trials if t.role == "search" and t.objective is not None]
     trials = [t for t in searched if t.state == "finished"]
     pruned = [t for t in searched if t.state == "pruned"]
     if len(trials) + len(pruned) < 3 or not trials:
@@ -320,19 +320,19 @@ def progress(rows: Rows) -> Figure | None:
     trials.sort(key=lambda trial: trial.epochs[-1].ended)
     best, line = trials[0], []
     for trial in trials:
-        best = min(best, trial, key=lambda one: own_score(rows, one))
+        best = min(best, trial, key=lambda one: own_score(history, one))
         line.append(float(best.objective or 0))
-    total = active_seconds(rows, max(trial.epochs[-1].ended for trial in trials + pruned))
+    total = active_seconds(history, max(trial.epochs[-1].ended for trial in trials + pruned))
     unit, divisor = next((u, d) for u, d, most in UNITS if total < most)
     figure = new_figure(9, 3)
     axes = figure.subplots()
     for own, style, colour, label in ((trials, "o", BLUE, "a trial"), (pruned, "x", GREY, "a pruned one")):
-        x, y = times(rows, own, divisor), [float(trial.objective or 0) for trial in own]
+        x, y = times(history, own, divisor), [float(trial.objective or 0) for trial in own]
         axes.plot(x, y, style, color=colour, markersize=3.5, alpha=0.5, label=label if own else None)
-    axes.step(times(rows, trials, divisor), line, where="post", color=ORANGE, linewidth=1.6, label="best so far")
+    axes.step(times(history, trials, divisor), line, where="post", color=ORANGE, linewidth=1.6, label="best so far")
     axes.set(
         xlabel=f"{unit} since the start, pauses left out ({show_seconds(total)} in all)",
-        ylabel=rows.objective,
+        ylabel=history.objective,
         ylim=focus([float(trial.objective or 0) for trial in trials + pruned]),
     )
     axes.ticklabel_format(axis="y", useOffset=False)
@@ -341,26 +341,26 @@ def progress(rows: Rows) -> Figure | None:
     return figure
 
 
-def times(rows: Rows, trials: Sequence[Trial], divisor: float) -> list[float]:
+def times(history: History, trials: Sequence[Trial], divisor: float) -> list[float]:
     """When trials had their last epoch, in the sweep's own time."""
-    return [active_seconds(rows, trial.epochs[-1].ended) / divisor for trial in trials]
+    return [active_seconds(history, trial.epochs[-1].ended) / divisor for trial in trials]
 
 
-def active_seconds(rows: Rows, moment: float) -> float:
+def active_seconds(history: History, moment: float) -> float:
     """The sweep's own time at a moment: that of all invocations up to then."""
-    return sum(max(min(i.ended, moment) - i.started, 0) for i in rows.invocations)
+    return sum(max(min(i.ended, moment) - i.started, 0) for i in history.invocations)
 
 
 # ------------------------------------------------------------------------------------------ pieces
 
 
-def keys_that_vary(found: Sequence[Standing]) -> list[str]:
+def keys_that_vary(found: Sequence[PointResult]) -> list[str]:
     """Keys of the space with more than one value among the points."""
     keys = found[0].point.values if found else {}
     return [key for key in keys if len({str(standing.point.values.get(key)) for standing in found}) > 1]
 
 
-def note_hidden(figure: Figure, found: Sequence[Standing], objective: str, limits: tuple[float, float]) -> None:
+def note_hidden(figure: Figure, found: Sequence[PointResult], objective: str, limits: tuple[float, float]) -> None:
     """Say how many points lie outside of what is shown."""
     values = [standing.mean(objective) for standing in found]
     below, above = sum(value < limits[0] for value in values), sum(value > limits[1] for value in values)

@@ -16,7 +16,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from src.config import UserError, differences, fingerprint, identity, show_value, suggest
-from src.ledger import read_rows, write_durably
+from src.ledger import read_history, write_durably
 from src.schema import Config
 
 
@@ -146,7 +146,7 @@ def find(root: Path, name: str) -> Sweep:
     return open_sweep(matches[0])
 
 
-def relatives(path: Path, config: Config, digest: str) -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:
+def similar_sweeps(path: Path, config: Config, digest: str) -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:
     """Other sweeps on the same data that may be meant: unfinished, but for a key or two; or of other epochs."""
     wanted = json.loads(json.dumps(identity(config, digest)))
     for other in list_sweeps(path.parent):
@@ -162,11 +162,11 @@ def relatives(path: Path, config: Config, digest: str) -> Iterator[tuple[str, di
 def is_unfinished(path: Path) -> bool:
     """Whether a sweep has trials that wait for their end, or none yet."""
     try:
-        rows = read_rows(path, open_sweep(path).objective)
+        history = read_history(path, open_sweep(path).objective)
     except UserError:
         return False
-    return not rows.trials or any(
-        trial.state in ("waiting", "running", "interrupted", "paused") for trial in rows.trials
+    return not history.trials or any(
+        trial.state in ("waiting", "running", "interrupted", "paused") for trial in history.trials
     )
 
 
@@ -196,7 +196,7 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def hold(path: Path, steal: bool) -> Iterator[None]:
+def lock_sweep(path: Path, steal: bool) -> Iterator[None]:
     """Be the only process that works on a sweep. The lock dies with its holder.
 
     Raises UserError that says who holds it.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from src.rows import Rows
-from src.standing import Standing, standings
+from src.rows import History
+from src.standing import PointResult, point_results
 
 MIN_POINTS = 12  # fewer say nothing about several keys at once
 TREES, SHUFFLES = 100, 10
@@ -26,12 +26,12 @@ class Importance:
     explained: float
 
 
-def importance(rows: Rows) -> Importance | None:
+def importance(history: History) -> Importance | None:
     """By a random forest (Breiman, 2001) fitted to the points' places; None of too few points or one key.
 
     Places instead of the objective itself, so that a few points that learn nothing are not all that mattered.
     """
-    found = standings(rows, "search")
+    found = point_results(history, "search")
     keys = [key for key in (found[0].point.values if found else {}) if varies(key, found)]
     if len(found) < MIN_POINTS or len(keys) < 2:
         return None
@@ -51,7 +51,7 @@ def importance(rows: Rows) -> Importance | None:
     return Importance({keys[index]: float(shares[index]) for index in order}, float(forest.oob_score_))
 
 
-def varies(key: str, found: Sequence[Standing]) -> bool:
+def varies(key: str, found: Sequence[PointResult]) -> bool:
     """Whether a key has more than one value."""
     return len({str(standing.point.values.get(key)) for standing in found}) > 1
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from src.config import UserError
 from src.messages import Event
-from src.rows import Failure, Invocation, Point, Row, Rows, Trial
+from src.rows import Failure, History, Invocation, Point, Record, Trial
 from src.values import Epoch, Evaluation, File, Probe
 
 SCHEMAS = [  # each brings a ledger of the version before to the next; never changed, only added to
@@ -80,9 +80,9 @@ NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smbfs", "smb3", "9p", "lustre", 
 class Ledger:
     """A sweep's rows, in memory and on disk."""
 
-    def __init__(self, connection: sqlite3.Connection, rows: Rows, folder: Path | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, history: History, folder: Path | None) -> None:
         self.connection = connection
-        self.rows = rows
+        self.history = history
         self.folder = folder
 
     @classmethod
@@ -95,7 +95,7 @@ class Ledger:
             connection.execute(f"PRAGMA journal_mode={journal}")
             connection.execute("PRAGMA synchronous=FULL")
             migrate(connection, path)
-            return cls(connection, load_rows(connection, objective), folder)
+            return cls(connection, load_history(connection, objective), folder)
         except DAMAGES as error:
             raise UserError(explain_damage(path, error)) from error
 
@@ -109,14 +109,14 @@ class Ledger:
                 with closing(connect_read_only(folder)) as source:
                     source.backup(connection)
             migrate(connection, path)
-            return cls(connection, load_rows(connection, objective), None)
+            return cls(connection, load_history(connection, objective), None)
         except DAMAGES as error:
             raise UserError(explain_damage(path, error)) from error
 
-    def save(self, event: Event | Row) -> None:
+    def save(self, event: Event | Record) -> None:
         """Apply an event to the rows, put what changed on disk, then delete the files it replaced."""
         before = self.files_of(event)
-        changed = self.rows.apply(event, time.time())
+        changed = self.history.apply(event, time.time())
         try:
             with self.connection:
                 self.connection.execute("BEGIN IMMEDIATE")
@@ -128,7 +128,7 @@ class Ledger:
             ) from error
         self.discard(before - self.files_of(event))
 
-    def put(self, row: Row) -> None:
+    def put(self, row: Record) -> None:
         """Insert or replace one row."""
         if isinstance(row, tuple):
             trial, epoch = row
@@ -140,12 +140,12 @@ class Ledger:
         marks = ", ".join("?" * len(columns))
         self.connection.execute(f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({marks})", list(columns.values()))
 
-    def files_of(self, event: Event | Row) -> set[File]:
+    def files_of(self, event: Event | Record) -> set[File]:
         """The files that count for the trial that an event is about."""
         number = getattr(event, "trial", None) or getattr(getattr(event, "work", None), "trial", None)
         if number is None:
             return set()
-        return files_of(self.rows.trial(number))
+        return files_of(self.history.trial(number))
 
     def discard(self, files: Iterable[File]) -> None:
         """Delete files that no row names any more."""
@@ -153,10 +153,10 @@ class Ledger:
             if self.folder:
                 inside(self.folder, file).unlink(missing_ok=True)
 
-    def sweep_out(self) -> None:
+    def delete_orphans(self) -> None:
         """Delete checkpoints and models that no row names: left by a worker that died before its row was written."""
-        named = {file.path for trial in self.rows.trials for file in files_of(trial)}
-        named |= {file.path for one in self.rows.evaluations for file in (one.predictions, one.model) if file}
+        named = {file.path for trial in self.history.trials for file in files_of(trial)}
+        named |= {file.path for one in self.history.evaluations for file in (one.predictions, one.model) if file}
         if self.folder:
             for path in (*self.folder.glob("checkpoints/*"), *self.folder.glob("models/*")):
                 if path.relative_to(self.folder).as_posix() not in named:
@@ -172,12 +172,12 @@ def files_of(trial: Trial) -> set[File]:
     return {file for file in (trial.checkpoint, trial.weights, trial.validation) if file}
 
 
-def read_rows(folder: Path, objective: str) -> Rows:
+def read_history(folder: Path, objective: str) -> History:
     """The rows of a sweep, whether or not it is running. Raises UserError where its ledger cannot be read."""
     try:
         with closing(connect_read_only(folder)) as connection:
             is_new = check_version(connection, folder / "ledger.db") == 0  # its tables are about to be created
-            return Rows(objective) if is_new else load_rows(connection, objective)
+            return History(objective) if is_new else load_history(connection, objective)
     except DAMAGES as error:
         raise UserError(explain_damage(folder / "ledger.db", error)) from error
 
@@ -197,9 +197,9 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
 def check_version(connection: sqlite3.Connection, path: Path) -> int:
     """The schema's version; 0 for an empty file. Raises UserError for a later one than ours, DatabaseError for damage."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(verdict)
+    conclusions = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if conclusions != "ok":
+        raise sqlite3.DatabaseError(conclusions)
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if version == 0 and (tables or any(path.parent.glob("checkpoints/*.npz"))):
         raise sqlite3.DatabaseError("it is empty, though the sweep has begun")
@@ -226,21 +226,21 @@ def is_network(folder: Path) -> bool:
 # --------------------------------------------------------------------------------- rows and columns
 
 
-def load_rows(connection: sqlite3.Connection, objective: str) -> Rows:
+def load_history(connection: sqlite3.Connection, objective: str) -> History:
     """All rows of a ledger, as they are at one moment."""
     connection.execute("BEGIN")
     try:
-        return select_rows(connection, objective)
+        return select_history(connection, objective)
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise sqlite3.DatabaseError(f"its rows are not what was written: {error}") from error
     finally:
         connection.execute("COMMIT")
 
 
-def select_rows(connection: sqlite3.Connection, objective: str) -> Rows:
+def select_history(connection: sqlite3.Connection, objective: str) -> History:
     """All rows, table by table."""
     read = {kind: [from_columns(kind, row) for row in select(connection, table)] for kind, table in TABLES.items()}
-    rows = Rows(
+    history = History(
         objective,
         points=read[Point],
         trials=read[Trial],
@@ -250,10 +250,10 @@ def select_rows(connection: sqlite3.Connection, objective: str) -> Rows:
         invocations=read[Invocation],
     )
     for row in select(connection, "epochs ORDER BY trial, number"):
-        rows.trial(row.pop("trial")).epochs.append(from_columns(Epoch, row))
-    for failure in rows.failures:
-        rows.crashes[failure.work, failure.subject] += 1
-    return rows
+        history.trial(row.pop("trial")).epochs.append(from_columns(Epoch, row))
+    for failure in history.failures:
+        history.crashes[failure.job, failure.subject] += 1
+    return history
 
 
 def select(connection: sqlite3.Connection, table: str) -> Iterable[dict[str, Any]]:

@@ -12,7 +12,7 @@ Configuration = dict[str, Any]  # one trial's keys, canonical: architecture, act
 
 
 @dataclass(frozen=True)
-class CheckWork:
+class CheckJob:
     """Can this point be built?"""
 
     point: int
@@ -20,7 +20,7 @@ class CheckWork:
 
 
 @dataclass(frozen=True)
-class ProbeWork:
+class ProbeJob:
     """How fast does this point train?"""
 
     point: int
@@ -29,7 +29,7 @@ class ProbeWork:
 
 
 @dataclass(frozen=True)
-class TrainWork:
+class TrainJob:
     """Train a trial up to an epoch, from its checkpoint if it has one."""
 
     trial: int
@@ -45,7 +45,7 @@ class TrainWork:
 
 
 @dataclass(frozen=True)
-class EvaluateWork:
+class EvaluateJob:
     """Evaluate a trial's best epoch on the test data."""
 
     trial: int
@@ -54,7 +54,7 @@ class EvaluateWork:
     weights: File
 
 
-Work = CheckWork | ProbeWork | TrainWork | EvaluateWork
+Job = CheckJob | ProbeJob | TrainJob | EvaluateJob
 
 
 # -------------------------------------------------------------------------------- events
@@ -141,7 +141,7 @@ class Pruned:
 class Failed:
     """Work ended in an error: a `crash` may be tried again, `nan` never, a `damaged` file starts anew, `disk` ends all."""
 
-    work: Work
+    job: Job
     kind: Literal["nan", "crash", "damaged", "disk"]
     message: str
     traceback: str = ""
@@ -156,7 +156,7 @@ class Tracked:
 
 
 @dataclass(frozen=True)
-class Viewed:
+class Mirrored:
     """MLflow is complete; `revision` says where, and with what."""
 
     revision: str
@@ -182,6 +182,6 @@ Event = (
     | Failed
     | Evaluation
     | Tracked
-    | Viewed
+    | Mirrored
     | Dropped
 )

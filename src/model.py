@@ -25,7 +25,7 @@ class InfeasibleError(Exception):
 
 
 @dataclass(frozen=True)
-class Images:
+class InputSpec:
     """What a model needs to know of its data: the shape H, W, C of an image, classes, and the pixels' factor.
 
     How image files become such images is kept as the name of the model's input, so that it travels with the model.
@@ -38,7 +38,7 @@ class Images:
     preprocessing: str = "resize"
 
 
-def build(configuration: Configuration, images: Images, seed: int, steps_per_epoch: int) -> keras.Model:
+def build(configuration: Configuration, images: InputSpec, seed: int, steps_per_epoch: int) -> keras.Model:
     """A compiled model that takes images N×H×W×C as they are and gives N×classes probabilities or logits.
 
     Raises InfeasibleError, with the layer and the shape, where an image gets too small for a layer.
@@ -62,7 +62,7 @@ def build(configuration: Configuration, images: Images, seed: int, steps_per_epo
     return model
 
 
-def restore(configuration: Configuration, images: Images, weights: Arrays) -> keras.Model:
+def restore(configuration: Configuration, images: InputSpec, weights: Arrays) -> keras.Model:
     """A compiled model with given weights, by their names; not to be trained on."""
     training = {"epochs": 100_000, **configuration["training"]}  # a point's configuration has none; the schedule rests
     model = build(fill_in({**configuration, "training": training}), images, 1, 1)

@@ -21,9 +21,9 @@ from src.estimate import show_seconds
 from src.folder import Sweep, last_command
 from src.importance import importance
 from src.ledger import DamagedError, read_arrays, write_durably
-from src.rows import Rows
+from src.rows import History
 from src.space import title
-from src.standing import evaluation_of, final, places, standings, winner
+from src.standing import best_trial, evaluation_of, final_trial, point_results, rank_points
 from src.verdict import called, compare_to_first, judge, judge_search, wording
 from src.writing import last, render, show, show_metric, spans
 
@@ -61,25 +61,25 @@ class Section:
         return [[cell(key, row[key]) for key in self.keys] for row in self.table]
 
 
-def write(sweep: Sweep, rows: Rows, data: Dataset | None) -> Path:
+def write(sweep: Sweep, history: History, data: Dataset | None) -> Path:
     """Write `report/report.html`, its figures as PNG and its tables as CSV into the sweep's folder; returns the page.
 
     `data` is for the test images; without it they are left out.
     """
     folder = sweep.path / "report"
     folder.mkdir(exist_ok=True)
-    sections = [section for section in make_sections(sweep, rows, data, Pictures(folder)) if has_content(section)]
-    for name, table in (("trials", trial_table(rows)), ("points", point_table(rows))):
+    sections = [section for section in make_sections(sweep, history, data, Pictures(folder)) if has_content(section)]
+    for name, table in (("trials", trial_table(history)), ("points", point_table(history))):
         write_durably(folder / f"{name}.csv", (render(table, "csv") + "\n").encode())
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape())
     page = environment.get_template("page.html").render(
         name=sweep.name,
-        facts=facts(sweep, rows),
-        sentences=answer(sweep, rows),
+        facts=facts(sweep, history),
+        sentences=answer(sweep, history),
         sections=sections,
         commands=commands(sweep),
         configuration=yaml.safe_dump(sweep.frozen, sort_keys=False),
-        versions=yaml.safe_dump({"versions": rows.invocations[-1].environment}, sort_keys=False),
+        versions=yaml.safe_dump({"versions": history.invocations[-1].environment}, sort_keys=False),
     )
     write_durably(folder / "report.html", page.encode())
     return folder / "report.html"
@@ -103,59 +103,61 @@ class Pictures:
 # ---------------------------------------------------------------------------------------- sections
 
 
-def make_sections(sweep: Sweep, rows: Rows, data: Dataset | None, pictures: Pictures) -> Iterator[Section]:
+def make_sections(sweep: Sweep, history: History, data: Dataset | None, pictures: Pictures) -> Iterator[Section]:
     """The page from top to bottom."""
-    if not places(rows):
-        yield Section("Trials", table=trial_table(rows))
+    if not rank_points(history):
+        yield Section("Trials", table=trial_table(history))
         return
-    yield standing_section(sweep, rows, pictures)
-    yield from (key_section(sweep, rows, key, pictures) for key in figures.keys_that_vary(standings(rows, "search")))
-    yield mattered_section(rows, pictures)
-    yield cost_section(rows, pictures)
-    yield model_section(sweep, rows, data, pictures)
-    yield Section("Not trained", table=[{"points": spans(n), "why": reason} for reason, n in left_out(rows).items()])
-    yield Section("All trials", table=trial_table(rows), note="Click on a column to sort by it. Also in trials.csv.")
+    yield standing_section(sweep, history, pictures)
+    yield from (
+        key_section(sweep, history, key, pictures) for key in figures.keys_that_vary(point_results(history, "search"))
+    )
+    yield mattered_section(history, pictures)
+    yield cost_section(history, pictures)
+    yield model_section(sweep, history, data, pictures)
+    yield Section("Not trained", table=[{"points": spans(n), "why": reason} for reason, n in left_out(history).items()])
+    yield Section("All trials", table=trial_table(history), note="Click on a column to sort by it. Also in trials.csv.")
 
 
-def standing_section(sweep: Sweep, rows: Rows, pictures: Pictures) -> Section:
+def standing_section(sweep: Sweep, history: History, pictures: Pictures) -> Section:
     """Who is ahead."""
-    found = places(rows)
+    found = rank_points(history)
     alike = [standing for standing in found if standing.role == found[0].role]
     words = {str(s.point.number): f"point {s.point.number}: {title(s.point.values)}" for s in found}
     note = "Means and standard deviations over seeds. Click on a column to sort by it. Also in points.csv."
-    section = Section("Points, the best first", table=point_table(rows), note=note)
+    section = Section("Points, the best first", table=point_table(history), note=note)
     if len(alike) > 1:
         with say_damage(section):
-            figure = figures.ahead(compare_to_first(sweep.path, rows, alike), rows.objective, words)
+            figure = figures.ahead(compare_to_first(sweep.path, history, alike), history.objective, words)
             few = f" The first {figures.SHOWN} of {len(alike) - 1}." if len(alike) - 1 > figures.SHOWN else ""
             fresh = " Only points on fresh seeds." if len(alike) < len(found) else ""
             section.figures = pictures.save("ahead", figure, AHEAD + few + fresh)
     return section
 
 
-def key_section(sweep: Sweep, rows: Rows, key: str, pictures: Pictures) -> Section:
+def key_section(sweep: Sweep, history: History, key: str, pictures: Pictures) -> Section:
     """The effect of one key."""
     section = Section(key)
     with say_damage(section):
-        groups = by_key(sweep.path, rows, key)
+        groups = by_key(sweep.path, history, key)
         if len(groups) > len(figures.COLOURS) + 1:
             return section
-        comparison = compare(groups, rows.objective == "val_accuracy")
+        comparison = compare(groups, history.objective == "val_accuracy")
         if all(contrast.blocks == 0 for contrast in comparison.ahead):
             return section  # no two trials differ in this alone
-        section.sentences = judge(comparison, rows.objective, wording(key))
+        section.sentences = judge(comparison, history.objective, wording(key))
         caption = (
             f"Medians over all trials with each value of {key}; the bands hold the middle two thirds. The sentence compares "
             "only trials that differ in nothing else, corrected for all pairs of values (not for the number of keys)."
         )
-        section.figures = pictures.save(f"curves-{key}", figures.curves_by(rows, key), caption)
+        section.figures = pictures.save(f"curves-{key}", figures.curves_by(history, key), caption)
     return section
 
 
-def mattered_section(rows: Rows, pictures: Pictures) -> Section:
+def mattered_section(history: History, pictures: Pictures) -> Section:
     """Which keys account for the differences."""
     section = Section("What mattered")
-    found = importance(rows)
+    found = importance(history)
     ranked = list(found.shares) if found else []
     if found and found.explained >= FEW:
         caption = "How much worse a random forest foretells the points once a key is shuffled."
@@ -166,32 +168,34 @@ def mattered_section(rows: Rows, pictures: Pictures) -> Section:
         ]
     section.figures += pictures.save(
         "effects",
-        figures.effects(rows),
+        figures.effects(history),
         "Each point by the value of each key; the line joins the medians. Not paired: other keys may differ too.",
     )
     if found and len(ranked) > 1 and found.explained >= FEW:
-        figure = figures.heat_map(rows, ranked[0], ranked[1])
+        figure = figures.heat_map(history, ranked[0], ranked[1])
         section.figures += pictures.save("heat-map", figure, "The two keys that mattered most, together.")
     caption = "A line is a point; the best one in orange."
-    section.figures += pictures.save("parallel", figures.parallel(rows), caption)
+    section.figures += pictures.save("parallel", figures.parallel(history), caption)
     return section
 
 
-def cost_section(rows: Rows, pictures: Pictures) -> Section:
+def cost_section(history: History, pictures: Pictures) -> Section:
     """What it cost."""
-    shown = pictures.save("trade-off", figures.trade_off(rows), "Is a smaller or faster network as good?")
-    shown += pictures.save("progress", figures.progress(rows), "When the best came: would a shorter search have done?")
+    shown = pictures.save("trade-off", figures.trade_off(history), "Is a smaller or faster network as good?")
+    shown += pictures.save(
+        "progress", figures.progress(history), "When the best came: would a shorter search have done?"
+    )
     return Section("What it cost", figures=shown)
 
 
-def model_section(sweep: Sweep, rows: Rows, data: Dataset | None, pictures: Pictures) -> Section:
+def model_section(sweep: Sweep, history: History, data: Dataset | None, pictures: Pictures) -> Section:
     """The winner's curves and its look at the test images."""
-    model, first = final(rows), winner(rows)
+    model, first = final_trial(history), best_trial(history)
     if model is None or first is None:
         return Section("The model")
-    heading = f"trial {first.number} · {title(rows.point(first.point).values)}"
+    heading = f"trial {first.number} · {title(history.point(first.point).values)}"
     shown = pictures.save("winner", plots.curves(first.epochs, first.best_epoch, heading), "The winner's training.")
-    evaluation = evaluation_of(rows, model)
+    evaluation = evaluation_of(history, model)
     if evaluation and evaluation.predictions and data:
         try:
             probabilities = read_arrays(sweep.path, evaluation.predictions)["probabilities"]
@@ -216,35 +220,35 @@ def say_damage(section: Section) -> Iterator[None]:
         section.sentences = [str(error)]
 
 
-def facts(sweep: Sweep, rows: Rows) -> list[str]:
+def facts(sweep: Sweep, history: History) -> list[str]:
     """A line on what this is."""
-    done = [trial for trial in rows.trials if trial.state == "finished"]
-    seconds = sum(epoch.seconds for trial in rows.trials for epoch in trial.epochs)
-    when = time.strftime("%Y-%m-%d", time.localtime(rows.invocations[0].started))
+    done = [trial for trial in history.trials if trial.state == "finished"]
+    seconds = sum(epoch.seconds for trial in history.trials for epoch in trial.epochs)
+    when = time.strftime("%Y-%m-%d", time.localtime(history.invocations[0].started))
     strategy, data = sweep.frozen["search"]["strategy"], sweep.frozen["data"]
     return [
         when,
         f"{strategy} search on {data['name']} (digest {data['digest'][:8]})",
-        f"{len(done)} of {len(rows.trials)} trials finished",
+        f"{len(done)} of {len(history.trials)} trials finished",
         f"{show_seconds(seconds)} of training",
     ]
 
 
-def answer(sweep: Sweep, rows: Rows) -> list[str]:
+def answer(sweep: Sweep, history: History) -> list[str]:
     """What the reader came for."""
-    found = places(rows)
+    found = rank_points(history)
     if not found:
         return ["No trial has finished."]
     first = found[0]
     seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
     said = [
-        f"First: {called(first, found)} ({title(first.point.values)}), {rows.objective} "
-        f"{first.mean(rows.objective):.4f}{seeds}, {first.point.parameters:,} parameters."
+        f"First: {called(first, found)} ({title(first.point.values)}), {history.objective} "
+        f"{first.mean(history.objective):.4f}{seeds}, {first.point.parameters:,} parameters."
     ]
-    said += judge_search(sweep.path, rows)
-    model = final(rows)
-    if model and (evaluation := evaluation_of(rows, model)):
-        looks = "once" if len(rows.evaluations) == 1 else f"{len(rows.evaluations)} times"
+    said += judge_search(sweep.path, history)
+    model = final_trial(history)
+    if model and (evaluation := evaluation_of(history, model)):
+        looks = "once" if len(history.evaluations) == 1 else f"{len(history.evaluations)} times"
         words = ", trained once more on validation images too," if model.role == "refit" else ""
         said.append(
             f"Trial {model.number}{words} has a test accuracy of {evaluation.accuracy:.4f}; test images were looked at {looks}."

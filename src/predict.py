@@ -23,11 +23,11 @@ from src import images, plots
 from src.compare import SweepsFolder
 from src.config import UserError, run_reading
 from src.folder import find
-from src.ledger import DamagedError, read_file, read_rows
+from src.ledger import DamagedError, read_file, read_history
 from src.processes import silenced
 from src.report import new_console, new_table
 from src.schema import Preprocessing
-from src.standing import evaluation_of, final
+from src.standing import evaluation_of, final_trial
 
 DRAWN = 40  # images at most, in a picture
 
@@ -138,10 +138,10 @@ def load(model: str, sweeps: Path, mlruns: Path) -> Any:
 def winner_file(name: str, sweeps: Path) -> Path:
     """The model of a sweep's winner, as it was evaluated on the test data. Raises UserError."""
     sweep = find(sweeps, name)
-    rows = read_rows(sweep.path, sweep.objective)
-    best = final(rows)
-    latest = rows.evaluations[-1] if rows.evaluations else None  # where trials are being given more epochs
-    evaluation = (evaluation_of(rows, best) if best else None) or latest
+    history = read_history(sweep.path, sweep.objective)
+    best = final_trial(history)
+    latest = history.evaluations[-1] if history.evaluations else None  # where trials are being given more epochs
+    evaluation = (evaluation_of(history, best) if best else None) or latest
     if not evaluation or not evaluation.model:
         raise UserError(
             f"{sweep.name} has no model yet: run its command to the end, or give --model runs:/RUN_ID/model of one trial."

@@ -11,13 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from src.estimate import seconds_left, show_seconds
-from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Reused, TrainWork
+from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Reused, TrainJob
 from src.plan import trials_to_come, unfinished
 from src.proposals import Plan
-from src.rows import Rows
-from src.scope import scope_of, target
+from src.rows import History
+from src.scope import budget_of, target
 from src.space import title
-from src.standing import best, places
+from src.standing import best, rank_points
 from src.values import Epoch, Evaluation
 from src.workers import Pool
 from src.writing import number_of
@@ -32,7 +32,7 @@ class Screen:
 
     console: Console
     plan: Plan
-    rows: Rows
+    history: History
     pool: Pool
     train_images: int
     live: Live = field(init=False)
@@ -61,12 +61,12 @@ class Screen:
             case Reused():
                 self.say(describe_taken(event))
             case Failed():
-                self.say(f"{describe_subject(event.work)} failed: {event.message}", "warning")
+                self.say(f"{describe_subject(event.job)} failed: {event.message}", "warning")
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
-            case EpochEnded() if len(self.rows.trials) == 1 and self.count_all() == 1:
+            case EpochEnded() if len(self.history.trials) == 1 and self.count_all() == 1:
                 self.say(
-                    f"epoch {event.epoch.number}/{target(self.plan.config, self.rows)} {describe_epoch(event.epoch)}"
+                    f"epoch {event.epoch.number}/{target(self.plan.config, self.history)} {describe_epoch(event.epoch)}"
                 )
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
@@ -92,42 +92,42 @@ class Screen:
 
     def describe_finished(self, event: Finished | Reused) -> str:
         """One line for a trial that has finished."""
-        trial = self.rows.trial(event.trial)
+        trial = self.history.trial(event.trial)
         epoch = best(trial)
         done = f"{self.count_done()}/{self.count_all()}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         source = f"taken from {event.origin}" if isinstance(event, Reused) else f"{seconds:.1f} s"
-        words = title(self.rows.point(trial.point).values)
+        words = title(self.history.point(trial.point).values)
         reason = f"; {event.reason}" if event.reason else ""
         role = "" if trial.role == "search" else f" ({trial.role})"
         result = (
             f"trained on all images for {epoch.number} epochs"
             if trial.objective is None
-            else f"{self.rows.objective} {trial.objective:.4f} at epoch {epoch.number}"
+            else f"{self.history.objective} {trial.objective:.4f} at epoch {epoch.number}"
         )
         line = f"{done:>7}  trial {trial.number}{role}: {words}: {result}, {source}"
         return f"{line}{reason}{self.time_left()}"
 
     def describe_paused(self, event: Paused | Reused) -> str:
         """One line for a trial that waits to be promoted, or to be pruned."""
-        trial = self.rows.trial(event.trial)
-        words = title(self.rows.point(trial.point).values)
-        result = f"{self.rows.objective} {trial.objective:.4f} at epoch {trial.best_epoch}"
+        trial = self.history.trial(event.trial)
+        words = title(self.history.point(trial.point).values)
+        result = f"{self.history.objective} {trial.objective:.4f} at epoch {trial.best_epoch}"
         source = f", taken from {event.origin}" if isinstance(event, Reused) else ""
         return f"         trial {trial.number}: {words}: {result} of {len(trial.epochs)}, at a rung{source}{self.time_left()}"
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""
-        return len(self.rows.trials) - len(unfinished(self.rows, scope_of(self.plan.config, self.rows)))
+        return len(self.history.trials) - len(unfinished(self.history, budget_of(self.plan.config, self.history)))
 
     def count_all(self) -> int:
         """Trials there are, and those of points that are being checked or still to be proposed."""
-        checking = sum(point.state == "unchecked" for point in self.rows.points)
-        return len(self.rows.trials) + checking + trials_to_come(self.plan, self.rows)
+        checking = sum(point.state == "unchecked" for point in self.history.points)
+        return len(self.history.trials) + checking + trials_to_come(self.plan, self.history)
 
     def time_left(self) -> str:
         """`, 7 min left`, or nothing as long as it is not known."""
-        left = seconds_left(self.plan, self.rows, self.train_images, max(len(self.pool.workers), 1))
+        left = seconds_left(self.plan, self.history, self.train_images, max(len(self.pool.workers), 1))
         return f"; {show_seconds(left)} left" if left else ""
 
     # ------------------------------------------------------------------------------------- live
@@ -135,8 +135,8 @@ class Screen:
     def draw(self) -> Group:
         """A bar, a line for each worker, the best so far."""
         lines: list[Table | Text] = [self.draw_bar(), *(self.draw_worker(worker) for worker in self.pool.workers)]
-        if standings := places(self.rows):
-            first, objective = standings[0], self.rows.objective
+        if point_results := rank_points(self.history):
+            first, objective = point_results[0], self.history.objective
             seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
             text = f"best so far: trial {first.trials[0].number}, {objective} {first.mean(objective):.4f}{seeds}"
             lines.append(Text(f"{text} ({title(first.point.values)})", style="green"))
@@ -146,10 +146,10 @@ class Screen:
 
     def draw_bar(self) -> Table:
         """Trials done of all, or points checked while there are none."""
-        checked = sum(point.state != "unchecked" for point in self.rows.points)
+        checked = sum(point.state != "unchecked" for point in self.history.points)
         finished = self.count_done()
-        checking = not self.rows.trials
-        done, total = (checked, len(self.rows.points)) if checking else (finished, self.count_all())
+        checking = not self.history.trials
+        done, total = (checked, len(self.history.points)) if checking else (finished, self.count_all())
         table = Table.grid(padding=(0, 1))
         words = "points checked" if checking else "trials"
         table.add_row(
@@ -161,27 +161,27 @@ class Screen:
         """What one worker does."""
         if not worker.ready:
             return Text(f"  worker {worker.number}: starting TensorFlow", style="dim")
-        work = worker.work  # the main thread may change it meanwhile
-        if not isinstance(work, TrainWork):
-            word = describe_subject(work) if work else "waiting"
+        job = worker.job  # the main thread may change it meanwhile
+        if not isinstance(job, TrainJob):
+            word = describe_subject(job) if job else "waiting"
             return Text(f"  worker {worker.number}: {word}", style="dim")
-        trial = self.rows.trial(work.trial)
-        words = title(self.rows.point(trial.point).values)
+        trial = self.history.trial(job.trial)
+        words = title(self.history.point(trial.point).values)
         last = f": {describe_epoch(trial.epochs[-1])}" if trial.epochs else ""
         return Text(
-            f"  worker {worker.number}: trial {trial.number} ({words}) epoch {len(trial.epochs)}/{target(self.plan.config, self.rows)}{last}",
+            f"  worker {worker.number}: trial {trial.number} ({words}) epoch {len(trial.epochs)}/{target(self.plan.config, self.history)}{last}",
             overflow="ellipsis",
             no_wrap=True,
         )
 
 
-def describe_subject(work: Any) -> str:
+def describe_subject(job: Any) -> str:
     """`trial 7`, `point 3 (check)`."""
-    kind = type(work).__name__.removesuffix("Work").lower()
+    kind = type(job).__name__.removesuffix("Work").lower()
     return (
-        f"trial {work.trial}" + ("" if kind == "train" else f" ({kind})")
-        if hasattr(work, "trial")
-        else f"point {work.point} ({kind})"
+        f"trial {job.trial}" + ("" if kind == "train" else f" ({kind})")
+        if hasattr(job, "trial")
+        else f"point {job.point} ({kind})"
     )
 
 

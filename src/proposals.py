@@ -10,9 +10,9 @@ from typing import Any
 from src.config import IDENTITY, UserError, fingerprint, flatten, validate_trial
 from src.constraints import holds
 from src.constraints import parse as parse_constraint
-from src.rows import Point, Rows
+from src.rows import History, Point
 from src.schema import Config
-from src.scope import scope_of, wants_training
+from src.scope import budget_of, wants_training
 from src.space import GRID_LIMIT, Choice, Dimension, Space, Values, configure, options, parse, parse_start, size
 from src.standing import best
 from src.strategies import GUIDED, STARTUP, point_key, propose
@@ -65,14 +65,14 @@ def ahead_only(plan: Plan) -> Plan:
     return replace(plan, training=False)
 
 
-def new_points(plan: Plan, rows: Rows) -> list[Point]:
+def new_points(plan: Plan, history: History) -> list[Point]:
     """Points to add to the rows, duplicates and misfits named: as many as the budget may need, or the next one of a
     strategy that goes by results."""
-    note_points(plan, rows)
-    left = points_to_come(plan, rows)
+    note_points(plan, history)
+    left = points_to_come(plan, history)
     new: list[Point] = []
-    while left > 0 and is_due(plan, rows, new):
-        known = results(rows, new) if is_guided(plan, rows, new) else []
+    while left > 0 and is_due(plan, history, new):
+        known = results(history, new) if is_guided(plan, history, new) else []
         values = propose(plan.config.search, plan.space, plan.noted, plan.seen, known)
         if values is None:
             plan.exhausted = True
@@ -82,24 +82,24 @@ def new_points(plan: Plan, rows: Rows) -> list[Point]:
         note(plan, point)
         if point.state == "unchecked":
             left -= 1
-        elif is_hopeless(plan, rows, new):
+        elif is_hopeless(plan, history, new):
             break
     return new
 
 
-def points_to_come(plan: Plan, rows: Rows) -> float:
+def points_to_come(plan: Plan, history: History) -> float:
     """How many points are still to be proposed, at most; told without proposing any."""
-    if plan.exhausted or is_hopeless(plan, rows):
+    if plan.exhausted or is_hopeless(plan, history):
         return 0
-    limit, left = plan.config.search.max_trials, plan.space.count - len(rows.points)
-    return max(left if limit is None else min(left, limit - count_open(rows.points)), 0)
+    limit, left = plan.config.search.max_trials, plan.space.count - len(history.points)
+    return max(left if limit is None else min(left, limit - count_open(history.points)), 0)
 
 
-def is_hopeless(plan: Plan, rows: Rows, new: Sequence[Point] = ()) -> bool:
+def is_hopeless(plan: Plan, history: History, new: Sequence[Point] = ()) -> bool:
     """Whether a strategy that draws should give up: so many points in a row could not be trained, of a large space."""
     if plan.config.search.strategy == "grid" or plan.space.count <= FEW:
         return False
-    known = (point for point in chain(reversed(new), reversed(rows.points)) if point.state != "unchecked")
+    known = (point for point in chain(reversed(new), reversed(history.points)) if point.state != "unchecked")
     last = list(islice(known, MISSES))
     return len(last) == MISSES and all(point.state in ("infeasible", "duplicate") for point in last)
 
@@ -109,42 +109,42 @@ def count_open(points: list[Point]) -> int:
     return sum(point.state in ("feasible", "unchecked") for point in points)
 
 
-def is_guided(plan: Plan, rows: Rows, new: list[Point]) -> bool:
+def is_guided(plan: Plan, history: History, new: list[Point]) -> bool:
     """Whether results say which point comes next: there are enough for a strategy that goes by them."""
-    return plan.config.search.strategy in GUIDED and count_open(rows.points) + count_open(new) >= STARTUP
+    return plan.config.search.strategy in GUIDED and count_open(history.points) + count_open(new) >= STARTUP
 
 
-def is_due(plan: Plan, rows: Rows, new: list[Point]) -> bool:
+def is_due(plan: Plan, history: History, new: list[Point]) -> bool:
     """Whether a point should be proposed now: one that goes by results, once those of all before it are in."""
-    if not is_guided(plan, rows, new):
+    if not is_guided(plan, history, new):
         return True
-    scope = scope_of(plan.config, rows)
-    if not scope.may_search or any(point.state == "unchecked" for point in [*rows.points, *new]):
+    budget = budget_of(plan.config, history)
+    if not budget.may_search or any(point.state == "unchecked" for point in [*history.points, *new]):
         return False
-    searched = (trial for trial in rows.trials if trial.role == "search" and trial.state != "running")
-    return not any(wants_training(rows, trial, scope) for trial in searched)
+    searched = (trial for trial in history.trials if trial.role == "search" and trial.state != "running")
+    return not any(wants_training(history, trial, budget) for trial in searched)
 
 
-def results(rows: Rows, new: list[Point]) -> list[tuple[Values, float]]:
+def results(history: History, new: list[Point]) -> list[tuple[Values, float]]:
     """Points with their scores, for a strategy that goes by these: the worst of all for what cannot be trained, the
     median for what is being trained. Empty as long as nothing has a score."""
     scores: dict[int, list[float]] = {}
-    for trial in rows.trials:
+    for trial in history.trials:
         if trial.role == "search" and trial.epochs and trial.state != "failed":
-            scores.setdefault(trial.point, []).append(score(best(trial).metrics, rows.objective)[0])
+            scores.setdefault(trial.point, []).append(score(best(trial).metrics, history.objective)[0])
     means = {point: fmean(own) for point, own in scores.items()}
     if not means:
         return []
     worst, middle = max(means.values()), median(means.values())
-    under_way = {trial.point for trial in rows.trials if trial.state != "failed"}
-    rest = ((p, middle if p.number in under_way else worst) for p in [*rows.points, *new] if p.number not in means)
-    known = [(rows.point(number).values, mean) for number, mean in means.items()]
+    under_way = {trial.point for trial in history.trials if trial.state != "failed"}
+    rest = ((p, middle if p.number in under_way else worst) for p in [*history.points, *new] if p.number not in means)
+    known = [(history.point(number).values, mean) for number, mean in means.items()]
     return known + [(point.values, value) for point, value in rest if point.state != "duplicate"]
 
 
-def note_points(plan: Plan, rows: Rows) -> None:
+def note_points(plan: Plan, history: History) -> None:
     """Remember the rows' points that are not yet remembered."""
-    for point in rows.points[plan.noted :]:
+    for point in history.points[plan.noted :]:
         note(plan, point)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from src.config import UserError, first_line
 from src.data import name_of
 from src.folder import Sweep
-from src.rows import Rows
+from src.rows import History
 from src.schema import Config, Mlflow
 from src.store import database
 from src.tracking import set_environment, set_up_mlflow
@@ -32,13 +32,13 @@ class Traces:
         return bool(self.runs) and not hasattr(self.store, "_hard_delete_run")
 
 
-def find_traces(config: Config, sweep: Sweep, rows: Rows) -> Traces:
+def find_traces(config: Config, sweep: Sweep, history: History) -> Traces:
     """The runs of a sweep, by their tag. Raises UserError where MLflow does not answer."""
     if not isinstance(config.tracking, Mlflow):
         return Traces("tracking=none")
     mlruns = Path(config.paths.mlruns)
     place = config.tracking.uri or f"{mlruns}/mlflow.db"
-    if not rows.invocations or not (config.tracking.uri or database(mlruns).is_file()):
+    if not history.invocations or not (config.tracking.uri or database(mlruns).is_file()):
         return Traces(place)
     set_environment()
     with mlflow_answers(place):
@@ -46,7 +46,7 @@ def find_traces(config: Config, sweep: Sweep, rows: Rows) -> Traces:
 
         client = set_up_mlflow(config)
         experiment = client.get_experiment_by_name(name_of(config.data))
-        found = search_runs(client, experiment.experiment_id, sweep_id(sweep, rows)) if experiment else ()
+        found = search_runs(client, experiment.experiment_id, sweep_id(sweep, history)) if experiment else ()
         runs = sorted(found, key=lambda run: "trial" not in run.data.tags)
         return Traces(place, client, _get_store(), tuple(runs))
 

@@ -20,10 +20,10 @@ from src.plan import (
     unfinished,
 )
 from src.proposals import MISSES, Plan, is_hopeless, points_to_come
-from src.rows import Rows
+from src.rows import History
 from src.schema import Search
-from src.scope import scope_of, target
-from src.standing import evaluation_of, final, places, ranking
+from src.scope import budget_of, target
+from src.standing import evaluation_of, final_trial, rank_points, rank_trials
 from src.strategies import GUIDED, STARTUP
 from src.verdict import describe_taken, judge_search
 from src.writing import command, number_of, short_keys, show, show_metric, spans
@@ -31,42 +31,42 @@ from src.writing import command, number_of, short_keys, show, show_metric, spans
 LEADERS = 10  # rows of the leaderboard after a sweep
 
 
-def overview(console: Console, plan: Plan, rows: Rows, train_images: int, workers: int) -> None:
+def overview(console: Console, plan: Plan, history: History, train_images: int, workers: int) -> None:
     """How many points there are, which cannot be trained and why, and what the rest will cost."""
-    count = {state: sum(p.state == state for p in rows.points) for state in ("feasible", "infeasible", "duplicate")}
+    count = {state: sum(p.state == state for p in history.points) for state in ("feasible", "infeasible", "duplicate")}
     console.print(
-        f"[b]{number_of(len(rows.points), 'point')}[/b]: {count['feasible']} to train, "
-        f"{count['infeasible']} infeasible, {count['duplicate']} duplicate" + describe_share(plan, rows)
+        f"[b]{number_of(len(history.points), 'point')}[/b]: {count['feasible']} to train, "
+        f"{count['infeasible']} infeasible, {count['duplicate']} duplicate" + describe_share(plan, history)
     )
-    for reason, numbers in left_out(rows).items():
+    for reason, numbers in left_out(history).items():
         console.print(
             f"  {escape(reason)}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
         )
-    left = seconds_left(plan, rows, train_images, workers)
+    left = seconds_left(plan, history, train_images, workers)
     search = plan.config.search
     best = min(search.confirm, count["feasible"])
     more = f", then the best {best} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
     more += ", then the winner on all images" if search.refit else ""
     if search.pruner != "none":
-        more = f" ({search.pruner} lets about {search_epochs(plan, rows, scope_of(plan.config, rows))} epochs be trained in all){more}"
-    checkpoints, mlflow = bytes_needed(plan, rows)
+        more = f" ({search.pruner} lets about {search_epochs(plan, history, budget_of(plan.config, history))} epochs be trained in all){more}"
+    checkpoints, mlflow = bytes_needed(plan, history)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
-    scope = scope_of(plan.config, rows)
-    trials = len(unfinished(rows, scope)) + trials_to_come(plan, rows)
+    budget = budget_of(plan.config, history)
+    trials = len(unfinished(history, budget)) + trials_to_come(plan, history)
     console.print(
-        f"{number_of(trials, 'trial')} up to epoch {target(plan.config, rows)}{more}, "
+        f"{number_of(trials, 'trial')} up to epoch {target(plan.config, history)}{more}, "
         f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
 
 
-def describe_share(plan: Plan, rows: Rows) -> str:
+def describe_share(plan: Plan, history: History) -> str:
     """How many more points follow from results, and which part of its space a strategy that draws found infeasible."""
-    search, left = plan.config.search, int(points_to_come(plan, rows))
-    if is_hopeless(plan, rows):
+    search, left = plan.config.search, int(points_to_come(plan, history))
+    if is_hopeless(plan, history):
         return f"; no more are proposed, since none of the last {MISSES} could be trained"
     words = f"; {left} more to train will be proposed by {search.strategy} as results come" if left else ""
-    drawn = rows.points
+    drawn = history.points
     if search.strategy in GUIDED:  # those of its results are no sample
         trained = [place for place, point in enumerate(drawn, 1) if point.state == "feasible"]
         drawn = drawn[: trained[STARTUP - 1] if len(trained) >= STARTUP else None]
@@ -80,10 +80,10 @@ def describe_share(plan: Plan, rows: Rows) -> str:
     return f"{words}\n[dim]  the space has {space} points, of which {share}[/dim]"
 
 
-def preview_table(rows: Rows) -> Table:
+def preview_table(history: History) -> Table:
     """All points with what a preview knows of them."""
-    table = new_table("point", *short_keys(list(rows.points[0].values)), "parameters", "state")
-    for point in rows.points:
+    table = new_table("point", *short_keys(list(history.points[0].values)), "parameters", "state")
+    for point in history.points:
         cells = [str(point.number), *map(show_escaped, point.values.values())]
         table.add_row(
             *cells,
@@ -94,16 +94,16 @@ def preview_table(rows: Rows) -> Table:
     return table
 
 
-def leaderboard(rows: Rows, limit: int | None) -> Table:
+def leaderboard(history: History, limit: int | None) -> Table:
     """The best, best first: trials, or points with mean ± standard deviation where these have several seeds."""
-    several = any(len(standing.trials) > 1 for standing in places(rows))
-    return board_of_points(rows, limit) if several else board_of_trials(rows, limit)
+    several = any(len(standing.trials) > 1 for standing in rank_points(history))
+    return board_of_points(history, limit) if several else board_of_trials(history, limit)
 
 
-def board_of_points(rows: Rows, limit: int | None) -> Table:
+def board_of_points(history: History, limit: int | None) -> Table:
     """Points that have a result."""
-    shown = point_table(rows)[:limit]
-    keys = list(rows.points[0].values)
+    shown = point_table(history)[:limit]
+    keys = list(history.points[0].values)
     roles = any(row["role"] == "confirm" for row in shown)
     columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", "val_accuracy", "val_loss", "seconds"]
     table = new_table(*columns, "parameters", text=("seeds",))
@@ -121,10 +121,10 @@ def show_mean(row: dict[str, Any], metric: str) -> str:
     return show_metric(row[metric]) + (f" ± {show_metric(deviation)}" if deviation is not None else "")
 
 
-def board_of_trials(rows: Rows, limit: int | None) -> Table:
+def board_of_trials(history: History, limit: int | None) -> Table:
     """Trials, with their states where not all shown have finished."""
-    shown = trial_table(rows)[:limit]
-    keys = list(rows.points[0].values) if rows.points else []
+    shown = trial_table(history)[:limit]
+    keys = list(history.points[0].values) if history.points else []
     states = any(row["state"] != "finished" or row["reason"] or row["drift"] for row in shown)
     columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
     table = new_table(*columns, *(["state"] if states else []))
@@ -139,31 +139,31 @@ def board_of_trials(rows: Rows, limit: int | None) -> Table:
     return table
 
 
-def result(console: Console, plan: Plan, rows: Rows, folder: Path) -> None:
+def result(console: Console, plan: Plan, history: History, folder: Path) -> None:
     """The leaderboard, what it is worth, the winner's test accuracy, and what failed."""
-    if not ranking(rows):
+    if not rank_trials(history):
         console.print("No trial has finished.")
     else:
-        board = leaderboard(rows, LEADERS)
-        total = len(places(rows)) if board.columns[0].header == "point" else len(rows.trials)
+        board = leaderboard(history, LEADERS)
+        total = len(rank_points(history)) if board.columns[0].header == "point" else len(history.trials)
         console.print(board)
         if total > board.row_count:
             more = f"… {total - board.row_count} more: {command('compare')} {folder.name}"
             console.print(f"[dim]{more}[/dim]", soft_wrap=True)
-        for sentence in judge_search(folder, rows):
+        for sentence in judge_search(folder, history):
             console.print(sentence, markup=False, soft_wrap=True)
-        show_test(console, rows)
-        if taken := describe_taken(rows):
+        show_test(console, history)
+        if taken := describe_taken(history):
             console.print(taken, markup=False, soft_wrap=True)
-    left_undone(console, plan, rows)
+    left_undone(console, plan, history)
 
 
-def show_test(console: Console, rows: Rows) -> None:
+def show_test(console: Console, history: History) -> None:
     """The final model on the test images, if it has been evaluated."""
-    best = final(rows)
-    if not best or not (evaluation := evaluation_of(rows, best)):
+    best = final_trial(history)
+    if not best or not (evaluation := evaluation_of(history, best)):
         return
-    times = len(rows.evaluations)
+    times = len(history.evaluations)
     which = f"The best on validation, trial {best.number}"
     if best.role == "refit":
         which = f"Trial {best.number}, the winner trained on validation images too"
@@ -174,44 +174,46 @@ def show_test(console: Console, rows: Rows) -> None:
     )
 
 
-def left_undone(console: Console, plan: Plan, rows: Rows) -> None:
+def left_undone(console: Console, plan: Plan, history: History) -> None:
     """What failed, and what the budget left out."""
-    failed = failed_for_good(plan, rows)
+    failed = failed_for_good(plan, history)
     for trial in failed:
         console.print(f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False)
     numbers = {trial.number for trial in failed}
-    if any(f.work == "train" and f.subject in numbers and f.kind != "nan" for f in rows.failures):  # a NaN comes again
+    if any(
+        f.job == "train" and f.subject in numbers and f.kind != "nan" for f in history.failures
+    ):  # a NaN comes again
         console.print("To run again only what failed, add search.retry_failed=true.")
-    best = final(rows)
-    if best and not evaluation_of(rows, best) and is_given_up(plan, rows, best):
-        reason = next(f.message for f in reversed(rows.failures) if (f.work, f.subject) == ("evaluate", best.number))
-        more = f"search.retries={rows.crashes['evaluate', best.number]} tries once more"
+    best = final_trial(history)
+    if best and not evaluation_of(history, best) and is_given_up(plan, history, best):
+        reason = next(f.message for f in reversed(history.failures) if (f.job, f.subject) == ("evaluate", best.number))
+        more = f"search.retries={history.crashes['evaluate', best.number]} tries once more"
         console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
-    if is_bounded(plan, rows):
-        print_budget(console, plan, rows)
+    if is_bounded(plan, history):
+        print_budget(console, plan, history)
 
 
-def print_budget(console: Console, plan: Plan, rows: Rows) -> None:
+def print_budget(console: Console, plan: Plan, history: History) -> None:
     """What the budget left undone, and which limit it was."""
-    held, search = left_by_budget(plan, rows), plan.config.search
-    count = len(held) + trials_held_back(plan, rows)
+    held, search = left_by_budget(plan, history), plan.config.search
+    count = len(held) + trials_held_back(plan, history)
     what = "not gone on with" if held and all(trial.epochs for trial in held) else "not begun"
-    if scope_of(plan.config, rows).is_reached:
+    if budget_of(plan.config, history).is_reached:
         other = "a higher" if search.objective == "val_accuracy" else "a lower"
         console.print(
             f"{number_of(count, 'trial')} {what}: search.target={search.target:g} is reached; {other} one goes on."
         )
         return
-    budget = ", ".join(f"search.{key}={getattr(search, key)}" for key in limits_reached(search, rows))
+    budget = ", ".join(f"search.{key}={getattr(search, key)}" for key in limits_reached(search, history))
     console.print(
         f"{number_of(count, 'trial')} {what}: the budget is used up ({budget}); a larger one goes on.", soft_wrap=True
     )
 
 
-def limits_reached(search: Search, rows: Rows) -> list[str]:
+def limits_reached(search: Search, history: History) -> list[str]:
     """Which of the amounts ends a search."""
-    epochs = sum(len(trial.epochs) for trial in rows.trials)
-    reached = {"max_epochs": (search.max_epochs, epochs), "max_seconds": (search.max_seconds, rows.seconds())}
+    epochs = sum(len(trial.epochs) for trial in history.trials)
+    reached = {"max_epochs": (search.max_epochs, epochs), "max_seconds": (search.max_seconds, history.seconds())}
     found = [key for key, (limit, spent) in reached.items() if limit is not None and spent >= limit]
     return found or ["max_trials" if search.max_trials else "repeats"]
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from src.config import fill_in, fingerprint
 from src.environment import DECISIVE, first_training
 from src.folder import Sweep, open_sweep
-from src.ledger import DamagedError, read_file, read_rows, write_durably
-from src.messages import Configuration, Reused, TrainWork
+from src.ledger import DamagedError, read_file, read_history, write_durably
+from src.messages import Configuration, Reused, TrainJob
 from src.rows import Point, Trial
 from src.schema import Config
 from src.values import File
@@ -58,22 +58,22 @@ class Library:
     environment: dict[str, str]
     drift: str = ""  # how the environment differs from the one that our sweep began with
 
-    def take(self, work: TrainWork) -> Reused | None:
+    def take(self, job: TrainJob) -> Reused | None:
         """What there is of a trial, its files copied into our folder; None where it is to be trained."""
         if not self.config.search.reuse:
             return None
-        key = name_trial(work.configuration, work.seed, work.refit, self.config.data.scale)
-        ways = [way for source in self.sources.get(key, ()) for way in find_ways(work, source)]
+        key = name_trial(job.configuration, job.seed, job.refit, self.config.data.scale)
+        ways = [way for source in self.sources.get(key, ()) for way in find_ways(job, source)]
         for way in sorted(ways, key=lambda way: way.rank):
             try:
-                files = copy_files(work, way, self.folder)
+                files = copy_files(job, way, self.folder)
             except DamagedError:
                 continue
             trial = way.source.trial
             origin = f"{way.source.sweep.name} trial {trial.number}"
             reason = trial.reason if way.state == "finished" else ""
             epochs = tuple(trial.epochs[: way.epochs])
-            return Reused(work.trial, work.attempt, origin, epochs, way.state, reason, self.drift, **files)
+            return Reused(job.trial, job.attempt, origin, epochs, way.state, reason, self.drift, **files)
         return None
 
     @cached_property
@@ -95,13 +95,13 @@ class Library:
         data = sweep.frozen["data"]
         if data["digest"] != self.digest or sweep.objective != self.config.search.objective:
             return
-        rows = read_rows(sweep.path, sweep.objective)
-        first = first_training(rows)
+        history = read_history(sweep.path, sweep.objective)
+        first = first_training(history)
         if first is None or any(first.environment.get(name) != self.environment[name] for name in DECISIVE):
             return
-        for trial in rows.trials:
+        for trial in history.trials:
             if trial.state == "finished" and trial.epochs and not trial.drift:
-                configuration = configure(sweep, rows.point(trial.point))
+                configuration = configure(sweep, history.point(trial.point))
                 yield name_trial(configuration, trial.seed, trial.role == "refit", data["scale"]), trial
 
 
@@ -120,29 +120,29 @@ def name_trial(configuration: Configuration, seed: int, refit: bool, scale: Any)
     return fingerprint([{**configuration, "training": training}, seed, refit, scale])
 
 
-def find_ways(work: TrainWork, source: Source) -> Iterator[Way]:
+def find_ways(job: TrainJob, source: Source) -> Iterator[Way]:
     """How a finished trial may serve, whole or in part."""
     trial = source.trial
     count, stopped = len(trial.epochs), bool(trial.reason)
     is_kept = trial.checkpoint is not None and trial.checkpoint_epoch == count
-    is_end = count <= work.until if stopped else count == work.until and not work.pauses
-    if is_end and is_kept and trial.weights and (trial.validation or work.refit):
+    is_end = count <= job.until if stopped else count == job.until and not job.pauses
+    if is_end and is_kept and trial.weights and (trial.validation or job.refit):
         yield Way(source, "finished", count, ("checkpoint", "weights", "validation"))
-    if work.pauses and count == work.until and not stopped and is_kept:
+    if job.pauses and count == job.until and not stopped and is_kept:
         yield Way(source, "paused", count, ("checkpoint",))
-    if work.pauses and (count > work.until or (count == work.until and not stopped)):
-        yield Way(source, "paused", work.until)
-    if is_kept and len(work.epochs) < count <= work.until:
+    if job.pauses and (count > job.until or (count == job.until and not stopped)):
+        yield Way(source, "paused", job.until)
+    if is_kept and len(job.epochs) < count <= job.until:
         yield Way(source, "interrupted", count, ("checkpoint",))
 
 
-def copy_files(work: TrainWork, way: Way, folder: Path) -> dict[str, File]:
+def copy_files(job: TrainJob, way: Way, folder: Path) -> dict[str, File]:
     """Copy a source's files to where a worker would write them. Raises DamagedError, before anything is written."""
     named = {name: file for name in way.files if (file := getattr(way.source.trial, name))}
     contents = {name: read_file(way.source.sweep, file) for name, file in named.items()}
     copies = {}
     for name, content in contents.items():
-        path = f"checkpoints/{work.trial:05d}-{work.attempt}-{way.epochs}{SUFFIXES[name]}.npz"
+        path = f"checkpoints/{job.trial:05d}-{job.attempt}-{way.epochs}{SUFFIXES[name]}.npz"
         write_durably(folder / path, content)
         copies[name] = File(path, named[name].sha256)
     return copies

@@ -7,22 +7,22 @@ from typing import Any, Literal
 
 from src.messages import (
     Checked,
-    CheckWork,
+    CheckJob,
     Configuration,
     Dropped,
     EpochEnded,
-    EvaluateWork,
+    EvaluateJob,
     Event,
     Failed,
     Finished,
+    Mirrored,
     Paused,
     Pruned,
     Reused,
     Started,
     Stopped,
     Tracked,
-    TrainWork,
-    Viewed,
+    TrainJob,
 )
 from src.values import Epoch, Evaluation, File, Probe, best_epoch
 
@@ -73,7 +73,7 @@ class Failure:
     """Work that ended in an error; the last words of a worker."""
 
     number: int
-    work: str
+    job: str
     subject: int  # the trial's or point's number
     kind: str
     message: str
@@ -90,16 +90,16 @@ class Invocation:
     ended: float  # of its last event, so that a killed one has an end too
     host: str
     pid: int
-    amounts: dict[str, Any]
+    budget: dict[str, Any]
     environment: dict[str, str]
-    viewed: str = ""  # what MLflow was found complete with
+    mirrored: str = ""  # what MLflow was found complete with
 
 
-Row = Point | Trial | Probe | Evaluation | Failure | Invocation | tuple[Trial, Epoch]
+Record = Point | Trial | Probe | Evaluation | Failure | Invocation | tuple[Trial, Epoch]
 
 
 @dataclass
-class Rows:
+class History:
     """All rows, kept in memory as events come. `objective` is the sweep's."""
 
     objective: str
@@ -123,47 +123,47 @@ class Rows:
         """All invocations' time together."""
         return sum(invocation.ended - invocation.started for invocation in self.invocations)
 
-    def apply(self, event: Event | Row, now: float) -> list[Row]:
+    def apply(self, event: Event | Record, now: float) -> list[Record]:
         """Change the rows as the event says; returns those that changed."""
         changed = self.changed(event, now)
-        if self.invocations and not isinstance(event, Tracked | Viewed | Dropped):  # these may come days later
+        if self.invocations and not isinstance(event, Tracked | Mirrored | Dropped):  # these may come days later
             self.invocations[-1].ended = max(now, self.invocations[-1].started)
         return [*changed, *self.invocations[-1:]]
 
     @singledispatchmethod
-    def changed(self, event: Any, now: float) -> list[Row]:
+    def changed(self, event: Any, now: float) -> list[Record]:
         """The rows that an event changes."""
         raise AssertionError(f"no rule for {event}")
 
     @changed.register
-    def _(self, point: Point, now: float) -> list[Row]:
+    def _(self, point: Point, now: float) -> list[Record]:
         if point.number > len(self.points):
             self.points.append(point)
         return [point]
 
     @changed.register
-    def _(self, trial: Trial, now: float) -> list[Row]:
+    def _(self, trial: Trial, now: float) -> list[Record]:
         if trial.number > len(self.trials):
             self.trials.append(trial)
         return [trial]
 
     @changed.register
-    def _(self, invocation: Invocation, now: float) -> list[Row]:
+    def _(self, invocation: Invocation, now: float) -> list[Record]:
         self.invocations.append(invocation)
         return []
 
     @changed.register
-    def _(self, probe: Probe, now: float) -> list[Row]:
+    def _(self, probe: Probe, now: float) -> list[Record]:
         self.probes.append(probe)
         return [probe]
 
     @changed.register
-    def _(self, evaluation: Evaluation, now: float) -> list[Row]:
+    def _(self, evaluation: Evaluation, now: float) -> list[Record]:
         self.evaluations.append(evaluation)
         return [evaluation]
 
     @changed.register
-    def _(self, event: Checked, now: float) -> list[Row]:
+    def _(self, event: Checked, now: float) -> list[Record]:
         point = self.point(event.point)
         point.state = "infeasible" if event.reason else "feasible"
         point.reason, point.parameters = event.reason, event.parameters
@@ -171,14 +171,14 @@ class Rows:
         return [point]
 
     @changed.register
-    def _(self, event: Started, now: float) -> list[Row]:
+    def _(self, event: Started, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.state, trial.reason, trial.attempts, trial.run_id = "running", "", event.attempt, ""
         trial.drift = event.drift or trial.drift
         return [trial]
 
     @changed.register
-    def _(self, event: EpochEnded, now: float) -> list[Row]:
+    def _(self, event: EpochEnded, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         epoch = add(trial, event.epoch)
         self.find_best(trial)
@@ -187,14 +187,14 @@ class Rows:
         return [trial, (trial, epoch)]
 
     @changed.register
-    def _(self, event: Finished, now: float) -> list[Row]:
+    def _(self, event: Finished, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.state, trial.reason = "finished", event.reason
         trial.weights, trial.validation = event.weights, event.validation
         return [trial]
 
     @changed.register
-    def _(self, event: Reused, now: float) -> list[Row]:
+    def _(self, event: Reused, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         epochs = [add(trial, replace(epoch, ended=now)) for epoch in event.epochs]  # here they have come to be now
         self.find_best(trial)
@@ -207,45 +207,45 @@ class Rows:
         return [trial, *((trial, epoch) for epoch in epochs)]
 
     @changed.register
-    def _(self, event: Paused, now: float) -> list[Row]:
+    def _(self, event: Paused, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.state = "paused"
         return [trial]
 
     @changed.register
-    def _(self, event: Pruned, now: float) -> list[Row]:
+    def _(self, event: Pruned, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.state, trial.reason = "pruned", event.reason
         return [trial]
 
     @changed.register
-    def _(self, event: Stopped, now: float) -> list[Row]:
+    def _(self, event: Stopped, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.state = "interrupted"
         return [trial]
 
     @changed.register
-    def _(self, event: Viewed, now: float) -> list[Row]:
-        self.invocations[-1].viewed = event.revision
+    def _(self, event: Mirrored, now: float) -> list[Record]:
+        self.invocations[-1].mirrored = event.revision
         return []
 
     @changed.register
-    def _(self, event: Dropped, now: float) -> list[Row]:
+    def _(self, event: Dropped, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.checkpoint, trial.checkpoint_epoch, trial.weights = None, 0, None
         return [trial]
 
     @changed.register
-    def _(self, event: Tracked, now: float) -> list[Row]:
+    def _(self, event: Tracked, now: float) -> list[Record]:
         trial = self.trial(event.trial)
         trial.run_id = event.run_id
         return [trial]
 
     @changed.register
-    def _(self, event: Failed, now: float) -> list[Row]:
-        work = event.work
-        subject = work.trial if isinstance(work, TrainWork | EvaluateWork) else work.point
-        kind = type(work).__name__.removesuffix("Work").lower()
+    def _(self, event: Failed, now: float) -> list[Record]:
+        job = event.job
+        subject = job.trial if isinstance(job, TrainJob | EvaluateJob) else job.point
+        kind = type(job).__name__.removesuffix("Work").lower()
         failure = Failure(len(self.failures) + 1, kind, subject, event.kind, event.message, event.traceback, now)
         self.failures.append(failure)
         self.crashes[kind, subject] += 1
@@ -256,22 +256,22 @@ class Rows:
         best = best_epoch(trial.epochs, self.objective)
         trial.best_epoch, trial.objective = best.number, best.metrics.get(self.objective)
 
-    def failed(self, event: Failed) -> list[Row]:
+    def failed(self, event: Failed) -> list[Record]:
         """The row that failed work was about."""
-        work = event.work
-        if isinstance(work, TrainWork):
-            trial = self.trial(work.trial)
+        job = event.job
+        if isinstance(job, TrainJob):
+            trial = self.trial(job.trial)
             trial.state, trial.reason = "interrupted" if event.kind == "disk" else "failed", event.message
             trial.crashes += event.kind == "crash"
             if event.kind == "damaged":  # its state is gone: the trial starts anew, to the same result
                 trial.checkpoint, trial.checkpoint_epoch = None, 0
             return [trial]
-        if isinstance(work, EvaluateWork) and event.kind == "damaged":
-            trial = self.trial(work.trial)
+        if isinstance(job, EvaluateJob) and event.kind == "damaged":
+            trial = self.trial(job.trial)
             trial.state, trial.weights, trial.checkpoint, trial.checkpoint_epoch = "interrupted", None, None, 0
             return [trial]
-        if isinstance(work, CheckWork) and self.crashes["check", work.point] >= CHECKS:
-            return self.changed(Checked(work.point, f"building it failed twice: {event.message}"), 0)
+        if isinstance(job, CheckJob) and self.crashes["check", job.point] >= CHECKS:
+            return self.changed(Checked(job.point, f"building it failed twice: {event.message}"), 0)
         return []
 
 

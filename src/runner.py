@@ -7,12 +7,12 @@ from typing import Any
 
 from src.config import UserError
 from src.ledger import Ledger
-from src.messages import Event, Failed, Reused, Started, Stopped, TrainWork
-from src.plan import new_trials, newly_pruned, next_work
+from src.messages import Event, Failed, Reused, Started, Stopped, TrainJob
+from src.plan import new_trials, newly_pruned, next_job
 from src.proposals import Plan, new_points
 from src.workers import Pool
 
-Take = Callable[[TrainWork], Reused | None]  # what another sweep has of it
+Take = Callable[[TrainJob], Reused | None]  # what another sweep has of it
 
 WAIT = 0.5  # seconds between looks at the clock while no worker says anything
 
@@ -48,7 +48,7 @@ def run(
     pool: Pool,
     interrupt: Interrupt,
     tell: Callable[[Event | None], None],
-    take: Take = lambda work: None,
+    take: Take = lambda job: None,
 ) -> None:
     """Work until there is nothing left to do, or the user asks to stop.
 
@@ -69,9 +69,9 @@ def run(
         if isinstance(event, Failed) and event.kind == "disk":
             raise UserError(event.message)
         tell(event)
-    for work in pool.busy():  # a second signal: put down at once, to go on from the last checkpoint
-        if isinstance(work, TrainWork):
-            ledger.save(Stopped(work.trial))
+    for job in pool.busy():  # a second signal: put down at once, to go on from the last checkpoint
+        if isinstance(job, TrainJob):
+            ledger.save(Stopped(job.trial))
 
 
 def fill(plan: Plan, ledger: Ledger, pool: Pool, take: Take) -> Reused | None:
@@ -80,24 +80,24 @@ def fill(plan: Plan, ledger: Ledger, pool: Pool, take: Take) -> Reused | None:
         return None
     for worker in pool.free():
         propose(plan, ledger)
-        work = next_work(plan, ledger.rows, pool.busy())
-        if work is None:
+        job = next_job(plan, ledger.history, pool.busy())
+        if job is None:
             break
-        if isinstance(work, TrainWork):
-            if reused := take(work):
+        if isinstance(job, TrainJob):
+            if reused := take(job):
                 return reused
-            ledger.save(Started(work.trial, work.attempt, plan.drift))
-        pool.give(worker, work)
+            ledger.save(Started(job.trial, job.attempt, plan.drift))
+        pool.give(worker, job)
     return None
 
 
 def propose(plan: Plan, ledger: Ledger) -> None:
     """Write down the points and trials that the plan adds to the rows."""
-    for event in newly_pruned(plan, ledger.rows):
+    for event in newly_pruned(plan, ledger.history):
         ledger.save(event)
-    for trial in new_trials(plan, ledger.rows):
+    for trial in new_trials(plan, ledger.history):
         ledger.save(trial)
-    for point in new_points(plan, ledger.rows):
+    for point in new_points(plan, ledger.history):
         ledger.save(point)
 
 
@@ -108,4 +108,4 @@ def is_over(plan: Plan, ledger: Ledger, pool: Pool) -> bool:
     if pool.stopping:
         return True
     propose(plan, ledger)
-    return next_work(plan, ledger.rows, ()) is None
+    return next_job(plan, ledger.history, ()) is None

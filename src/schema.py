@@ -298,7 +298,7 @@ class Training(Strict):
     epoch_size: PositiveInt | None = None
 
 
-class Trial(Strict):
+class TrialConfig(Strict):
     """The part of a configuration that decides one trial's result, together with data and seed."""
 
     architecture: Architecture
@@ -308,7 +308,7 @@ class Trial(Strict):
     training: Training
 
     @model_validator(mode="after")
-    def agree(self) -> "Trial":
+    def agree(self) -> "TrialConfig":
         """Keys that contradict each other across parts."""
         if self.schedule.warmup_epochs >= self.training.epochs and self.schedule.name == "cosine":
             raise ValueError(
@@ -405,7 +405,7 @@ class Resume(Strict):
     allow_drift: bool = False
 
 
-class Config(Trial):
+class Config(TrialConfig):
     """The whole configuration of one invocation."""
 
     data: Data

@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from src.pruners import Limits, limits
-from src.rows import Rows, Trial
+from src.rows import History, Trial
 from src.schema import Config, Search
-from src.standing import standings, winner
+from src.standing import best_trial, point_results
 
 DAMAGES = 5  # failures of a trial after which damaged checkpoints are not made again
 
 
 @dataclass(frozen=True)
-class Scope:
+class Budget:
     """How far this invocation's amounts reach."""
 
     until: int  # epochs of every trial
@@ -29,40 +29,40 @@ class Scope:
         return self.has_budget and not self.is_reached
 
 
-def scope_of(config: Config, rows: Rows) -> Scope:
+def budget_of(config: Config, history: History) -> Budget:
     """The amounts as the rows bear them."""
     search = config.search
-    points = [p.number for p in rows.points if p.state == "feasible"]
+    points = [p.number for p in history.points if p.state == "feasible"]
     limit = len(points) if search.max_trials is None else search.max_trials
     last = points[limit - 1] if limit < len(points) else float("inf")
     seeds = {"search": search.repeats, "confirm": search.confirm_repeats if search.confirm else 0}
-    has_time = search.max_seconds is None or rows.seconds() < search.max_seconds
-    spent = sum(len(trial.epochs) for trial in rows.trials) if search.max_epochs else 0
+    has_time = search.max_seconds is None or history.seconds() < search.max_seconds
+    spent = sum(len(trial.epochs) for trial in history.trials) if search.max_epochs else 0
     has_budget = has_time and (search.max_epochs is None or spent < search.max_epochs)
     is_reached = search.target is not None and any(
-        reaches(trial, search.target, rows.objective) for trial in rows.trials
+        reaches(trial, search.target, history.objective) for trial in history.trials
     )
-    scope = Scope(
-        target(config, rows), last, {**seeds, "refit": int(search.refit)}, has_budget, is_reached, search.retries, {}
+    budget = Budget(
+        target(config, history), last, {**seeds, "refit": int(search.refit)}, has_budget, is_reached, search.retries, {}
     )
-    return replace(scope, limits=limits_of(search, rows, scope))
+    return replace(budget, limits=limits_of(search, history, budget))
 
 
-def target(config: Config, rows: Rows) -> int:
+def target(config: Config, history: History) -> int:
     """Epochs of every trial: those asked for, or as many as a trial has had before, so that all stay comparable."""
-    return max(config.training.epochs, max((len(trial.epochs) for trial in rows.trials), default=0))
+    return max(config.training.epochs, max((len(trial.epochs) for trial in history.trials), default=0))
 
 
-def limits_of(search: Search, rows: Rows, scope: Scope) -> Limits:
+def limits_of(search: Search, history: History, budget: Budget) -> Limits:
     """How far the pruner lets trials train; of those that are asked for."""
     if search.pruner == "none":
         return {}
-    trials = [trial for trial in rows.trials if trial.role == "search" and is_asked_for(trial, scope)]
+    trials = [trial for trial in history.trials if trial.role == "search" and is_asked_for(trial, budget)]
 
     def has_ended(trial: Trial) -> bool:
-        return trial.state == "finished" or (trial.state == "failed" and not is_tried_again(rows, trial, scope))
+        return trial.state == "finished" or (trial.state == "failed" and not is_tried_again(history, trial, budget))
 
-    return limits(search, trials, scope.until, has_ended)
+    return limits(search, trials, budget.until, has_ended)
 
 
 def reaches(trial: Trial, target: float, objective: str) -> bool:
@@ -72,57 +72,57 @@ def reaches(trial: Trial, target: float, objective: str) -> bool:
     return trial.objective >= target if objective == "val_accuracy" else trial.objective <= target
 
 
-def is_over(rows: Rows, role: str, scope: Scope) -> bool:
+def is_over(history: History, role: str, budget: Budget) -> bool:
     """Whether no trial of a role is being trained or will be, were there time for all."""
-    scope = replace(scope, has_budget=True)
-    trials = (trial for trial in rows.trials if trial.role == role)
-    return not any(trial.state == "running" or wants_training(rows, trial, scope) for trial in trials)
+    budget = replace(budget, has_budget=True)
+    trials = (trial for trial in history.trials if trial.role == role)
+    return not any(trial.state == "running" or wants_training(history, trial, budget) for trial in trials)
 
 
-def wants_training(rows: Rows, trial: Trial, scope: Scope) -> bool:
+def wants_training(history: History, trial: Trial, budget: Budget) -> bool:
     """Whether a trial that no worker has should be given to one."""
-    if trial.role == "refit" and not is_of_winner(rows, trial, scope):
+    if trial.role == "refit" and not is_of_winner(history, trial, budget):
         return False
     if trial.state == "failed":
-        return is_tried_again(rows, trial, scope)
+        return is_tried_again(history, trial, budget)
     if trial.state == "finished" and trial.reason:  # stopped early
         return False
-    if trial.state in ("finished", "paused", "pruned") and len(trial.epochs) >= epochs_of(rows, trial, scope):
+    if trial.state in ("finished", "paused", "pruned") and len(trial.epochs) >= epochs_of(history, trial, budget):
         return False
-    return trial.state in ("interrupted", "running") or is_within_budget(trial, scope)
+    return trial.state in ("interrupted", "running") or is_within_budget(trial, budget)
 
 
-def is_tried_again(rows: Rows, trial: Trial, scope: Scope) -> bool:
+def is_tried_again(history: History, trial: Trial, budget: Budget) -> bool:
     """Whether a trial that failed has attempts left."""
-    last = next(f for f in reversed(rows.failures) if (f.work, f.subject) == ("train", trial.number))
+    last = next(f for f in reversed(history.failures) if (f.job, f.subject) == ("train", trial.number))
     if last.kind == "damaged":
-        return rows.crashes["train", trial.number] <= DAMAGES
-    return last.kind == "crash" and trial.crashes <= scope.retries
+        return history.crashes["train", trial.number] <= DAMAGES
+    return last.kind == "crash" and trial.crashes <= budget.retries
 
 
-def is_of_winner(rows: Rows, refit: Trial, scope: Scope) -> bool:
+def is_of_winner(history: History, refit: Trial, budget: Budget) -> bool:
     """Whether a refit is of the point that has won, once that is known."""
-    first = winner(rows)
-    is_known = is_over(rows, "search", scope) and is_over(rows, "confirm", scope)
+    first = best_trial(history)
+    is_known = is_over(history, "search", budget) and is_over(history, "confirm", budget)
     return is_known and first is not None and first.point == refit.point
 
 
-def is_within_budget(trial: Trial, scope: Scope) -> bool:
+def is_within_budget(trial: Trial, budget: Budget) -> bool:
     """Whether a trial may be begun, or be given more epochs."""
-    return is_asked_for(trial, scope) and scope.has_budget and not (scope.is_reached and trial.role == "search")
+    return is_asked_for(trial, budget) and budget.has_budget and not (budget.is_reached and trial.role == "search")
 
 
-def is_asked_for(trial: Trial, scope: Scope) -> bool:
+def is_asked_for(trial: Trial, budget: Budget) -> bool:
     """Whether the amounts reach to a trial."""
-    is_near = trial.role != "search" or trial.point <= scope.last_point
-    return is_near and trial.repeat < scope.seeds[trial.role]
+    is_near = trial.role != "search" or trial.point <= budget.last_point
+    return is_near and trial.repeat < budget.seeds[trial.role]
 
 
-def epochs_of(rows: Rows, trial: Trial, scope: Scope) -> int:
+def epochs_of(history: History, trial: Trial, budget: Budget) -> int:
     """How many epochs a trial is to have: as many as its pruner allows; a refit as many as were best, on average."""
     if trial.role != "refit":  # never fewer than it has had: a pruner may come later than the epochs
-        limit = scope.limits.get(trial.number)
-        return max(limit.epochs, len(trial.epochs)) if limit else scope.until
-    found = (s for role in ("confirm", "search") for s in standings(rows, role) if s.point.number == trial.point)
+        limit = budget.limits.get(trial.number)
+        return max(limit.epochs, len(trial.epochs)) if limit else budget.until
+    found = (s for role in ("confirm", "search") for s in point_results(history, role) if s.point.number == trial.point)
     own = next(found, None)  # there is none while its trials are given more epochs
-    return max(round(fmean(other.best_epoch for other in own.trials)), len(trial.epochs)) if own else scope.until
+    return max(round(fmean(other.best_epoch for other in own.trials)), len(trial.epochs)) if own else budget.until

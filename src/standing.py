@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
 
-from src.rows import Point, Rows, Trial
+from src.rows import History, Point, Trial
 from src.values import Epoch, Evaluation, score
 
 OPEN = ("waiting", "running", "interrupted")
 
 
 @dataclass(frozen=True)
-class Standing:
+class PointResult:
     """A point with its finished trials of one role, one a seed, the best first."""
 
     point: Point
@@ -44,53 +44,57 @@ def best(trial: Trial) -> Epoch:
     return trial.epochs[trial.best_epoch - 1]
 
 
-def standings(rows: Rows, role: str) -> list[Standing]:
+def point_results(history: History, role: str) -> list[PointResult]:
     """Points by the mean of their finished trials, the best first: by the objective; ties by the other of
     accuracy and loss, then by fewer parameters, then by number."""
     trials: dict[int, list[Trial]] = {}
-    for trial in rows.trials:
+    for trial in history.trials:
         if trial.role == role and trial.state == "finished" and trial.epochs:
             trials.setdefault(trial.point, []).append(trial)
     found = [
-        Standing(rows.point(number), role, sorted(own, key=lambda trial: own_score(rows, trial)), rows.objective)
+        PointResult(
+            history.point(number), role, sorted(own, key=lambda trial: own_score(history, trial)), history.objective
+        )
         for number, own in trials.items()
     ]
     return sorted(found, key=lambda s: (*s.score, s.point.parameters, s.point.number))
 
 
-def own_score(rows: Rows, trial: Trial) -> tuple[float, float, int]:
+def own_score(history: History, trial: Trial) -> tuple[float, float, int]:
     """A trial's own place; lower is better."""
-    return (*score(best(trial).metrics, rows.objective), trial.number)
+    return (*score(best(trial).metrics, history.objective), trial.number)
 
 
-def places(rows: Rows) -> list[Standing]:
+def rank_points(history: History) -> list[PointResult]:
     """Every point's standing, the best first: confirmed points by their fresh seeds, once all of these have ended;
     the others, by their search, follow."""
-    is_open = any(trial.role == "confirm" and trial.state in OPEN for trial in rows.trials)
-    confirmed = [] if is_open else standings(rows, "confirm")
+    is_open = any(trial.role == "confirm" and trial.state in OPEN for trial in history.trials)
+    confirmed = [] if is_open else point_results(history, "confirm")
     numbers = {standing.point.number for standing in confirmed}
-    return confirmed + [s for s in standings(rows, "search") if s.point.number not in numbers]
+    return confirmed + [s for s in point_results(history, "search") if s.point.number not in numbers]
 
 
-def ranking(rows: Rows) -> list[Trial]:
+def rank_trials(history: History) -> list[Trial]:
     """Finished trials, the best first: in the order of their points, those on fresh seeds before those of the search."""
-    place = {standing.point.number: index for index, standing in enumerate(places(rows))}
-    finished = [t for t in rows.trials if t.state == "finished" and t.epochs and t.role != "refit" and t.point in place]
-    return sorted(finished, key=lambda trial: (place[trial.point], trial.role != "confirm", own_score(rows, trial)))
+    place = {standing.point.number: index for index, standing in enumerate(rank_points(history))}
+    finished = [
+        t for t in history.trials if t.state == "finished" and t.epochs and t.role != "refit" and t.point in place
+    ]
+    return sorted(finished, key=lambda trial: (place[trial.point], trial.role != "confirm", own_score(history, trial)))
 
 
-def winner(rows: Rows) -> Trial | None:
+def best_trial(history: History) -> Trial | None:
     """The best finished trial."""
-    return next(iter(ranking(rows)), None)
+    return next(iter(rank_trials(history)), None)
 
 
-def final(rows: Rows) -> Trial | None:
+def final_trial(history: History) -> Trial | None:
     """The trial whose model is the sweep's result: the winner, or what was trained of it on all images."""
-    first = winner(rows)
-    refits = (t for t in rows.trials if first and (t.role, t.point, t.state) == ("refit", first.point, "finished"))
+    first = best_trial(history)
+    refits = (t for t in history.trials if first and (t.role, t.point, t.state) == ("refit", first.point, "finished"))
     return next(refits, first)
 
 
-def evaluation_of(rows: Rows, trial: Trial) -> Evaluation | None:
+def evaluation_of(history: History, trial: Trial) -> Evaluation | None:
     """The trial's best epoch on the test data, if it has been looked at."""
-    return next((e for e in rows.evaluations if (e.trial, e.epoch) == (trial.number, trial.best_epoch)), None)
+    return next((e for e in history.evaluations if (e.trial, e.epoch) == (trial.number, trial.best_epoch)), None)

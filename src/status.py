@@ -15,11 +15,11 @@ from src.compare import SweepsFolder
 from src.config import UserError, run_reading
 from src.estimate import show_bytes
 from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
-from src.ledger import read_rows
+from src.ledger import read_history
 from src.plan import is_bounded, is_complete, trials_to_come
 from src.proposals import Plan
-from src.rows import Rows
-from src.standing import places
+from src.rows import History
+from src.standing import rank_points
 from src.writing import render, show_metric
 
 HEADINGS = ("sweep", "state", "trials", "failed", "infeasible", "best", "written", "disk", "to go on")
@@ -43,24 +43,24 @@ def describe(path: Path) -> dict[str, Any]:
     row["bytes"], row["command"] = contents(path)[1], last_command(path) or None
     try:
         objective = open_sweep(path).objective
-        rows = read_rows(path, objective)
-        row |= counts(rows)
+        history = read_history(path, objective)
+        row |= counts(history)
         plan = plan_of(path)
-        row["trials"] += trials_to_come(plan, rows) if plan else 0
-        row["state"], row["reason"] = state_of(path, plan, rows)
+        row["trials"] += trials_to_come(plan, history) if plan else 0
+        row["state"], row["reason"] = state_of(path, plan, history)
     except Exception as error:  # whatever is wrong with a sweep, the others are listed
         row["reason"] = " ".join(str(error).split()) or type(error).__name__
     return row
 
 
-def counts(rows: Rows) -> dict[str, Any]:
+def counts(history: History) -> dict[str, Any]:
     """How many trials and points are where, and the first place."""
-    states = [trial.state for trial in rows.trials]
+    states = [trial.state for trial in history.trials]
     row = {"finished": states.count("finished"), "trials": len(states), "failed": states.count("failed")}
-    row["infeasible"] = sum(point.state == "infeasible" for point in rows.points)
-    first = next(iter(places(rows)), None)
-    best, seeds = (first.mean(rows.objective), len(first.trials)) if first else (None, 0)
-    return {**row, "objective": rows.objective, "best": best, "seeds": seeds}
+    row["infeasible"] = sum(point.state == "infeasible" for point in history.points)
+    first = next(iter(rank_points(history)), None)
+    best, seeds = (first.mean(history.objective), len(first.trials)) if first else (None, 0)
+    return {**row, "objective": history.objective, "best": best, "seeds": seeds}
 
 
 def plan_of(path: Path) -> Plan | None:
@@ -71,21 +71,23 @@ def plan_of(path: Path) -> Plan | None:
         return None
 
 
-def state_of(path: Path, plan: Plan | None, rows: Rows) -> tuple[str, str]:
+def state_of(path: Path, plan: Plan | None, history: History) -> tuple[str, str]:
     """Whether a sweep is running, complete or interrupted, and what there is to say of that."""
     if is_held(path):
         return "running", ""
-    if not (is_complete(plan, rows) if plan else is_evaluated(rows)):
+    if not (is_complete(plan, history) if plan else is_evaluated(history)):
         return "interrupted", ""
-    pruned = sum(trial.state == "pruned" for trial in rows.trials)
-    bounded = "within its budget" if plan and is_bounded(plan, rows) else ""
-    nothing = "nothing can be trained" if not rows.trials else ""
+    pruned = sum(trial.state == "pruned" for trial in history.trials)
+    bounded = "within its budget" if plan and is_bounded(plan, history) else ""
+    nothing = "nothing can be trained" if not history.trials else ""
     return "complete", ", ".join(filter(None, (bounded, f"with {pruned} pruned" if pruned else "", nothing)))
 
 
-def is_evaluated(rows: Rows) -> bool:
+def is_evaluated(history: History) -> bool:
     """Whether all trials have ended and a model was evaluated; of a sweep of which no more is known."""
-    return bool(rows.evaluations) and all(trial.state in ("finished", "failed", "pruned") for trial in rows.trials)
+    return bool(history.evaluations) and all(
+        trial.state in ("finished", "failed", "pruned") for trial in history.trials
+    )
 
 
 # ----------------------------------------------------------------------------------------- printing

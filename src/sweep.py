@@ -22,24 +22,24 @@ from src.analysis import left_out
 from src.config import UserError, compose_and_run, show_value
 from src.data import Dataset, load
 from src.estimate import bytes_needed, free_bytes, show_bytes
-from src.folder import create_or_check, hold, relatives, sweep_path, write_last
+from src.folder import create_or_check, lock_sweep, similar_sweeps, sweep_path, write_last
 from src.ledger import Ledger
-from src.messages import Dropped, Stopped, Viewed
-from src.plan import is_bounded, is_complete, next_work, trials_to_come
+from src.messages import Dropped, Mirrored, Stopped
+from src.plan import is_bounded, is_complete, next_job, trials_to_come
 from src.progress import Screen, start_log
 from src.proposals import Plan, ahead_only
 from src.report import new_console, overview, preview_table, result
 from src.reuse import Library
-from src.rows import Invocation, Rows
+from src.rows import History, Invocation
 from src.runner import Interrupt, catch_signals, propose, run
 from src.schema import Config, Mlflow
 from src.scope import target
-from src.standing import ranking
+from src.standing import rank_trials
 from src.tracking import Tracker
 from src.workers import Pool, allowed_workers
 from src.writing import again, command, number_of, spans
 
-AMOUNTS = [
+BUDGET_KEYS = [
     "max_trials",
     "max_seconds",
     "max_epochs",
@@ -65,14 +65,14 @@ def main(config: Config) -> int:
     path = sweep_path(config, data.label, data.digest)
     if config.preview:
         return preview(console, plan, data, path)
-    with hold(path, config.resume.steal):
+    with lock_sweep(path, config.resume.steal):
         is_new = create_or_check(path, config, data.digest)
         console.print(
             f"sweep [b]{path.name}[/b] in {escape(os.path.relpath(path))} ({'new' if is_new else 'going on'})",
             soft_wrap=True,
         )
         if is_new:
-            mention_relatives(console, path, config, data)
+            mention_similar_sweeps(console, path, config, data)
         write_last(path, config, again())
         start_log(path / "sweep.log")
         ledger = Ledger.open(path, config.search.objective)
@@ -93,9 +93,9 @@ def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
         look_ahead(console, plan, data, ledger, pool, interrupt)
     if interrupt.count:
         return 128 + interrupt.signal
-    if ledger.rows.points:
-        console.print(preview_table(ledger.rows))
-    overview(console, plan, ledger.rows, len(data.train), workers)
+    if ledger.history.points:
+        console.print(preview_table(ledger.history))
+    overview(console, plan, ledger.history, len(data.train), workers)
     console.print("[dim]preview: nothing was stored. Leave preview=true out to start.[/dim]")
     return 0
 
@@ -103,27 +103,27 @@ def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
 def sweep(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path) -> int:
     """Run what is left, then show the result; the exit code."""
     here = environment.describe()
-    plan.drift = environment.drift(ledger.rows, here)
+    plan.drift = environment.drift(ledger.history, here)
     refuse_drift(plan, ledger, plan.drift)
-    ledger.save(invocation(plan.config, len(ledger.rows.invocations) + 1, here))
+    ledger.save(invocation(plan.config, len(ledger.history.invocations) + 1, here))
     recover(plan.config, ledger)
-    if (until := target(plan.config, ledger.rows)) > plan.config.training.epochs:
+    if (until := target(plan.config, ledger.history)) > plan.config.training.epochs:
         words = f"its trials have had up to {until} epochs already; training.epochs={plan.config.training.epochs} asks for fewer"
         console.print(f"note: {words}", style="yellow", soft_wrap=True)
     with catch_signals() as interrupt:
-        if is_work_left(plan, ledger):
+        if has_work_left(plan, ledger):
             train_all(console, plan, data, ledger, path, interrupt)
         else:
             refuse_infeasible(ledger)
-            spent = is_bounded(plan, ledger.rows)
+            spent = is_bounded(plan, ledger.history)
             console.print("Nothing is left to do within this budget." if spent else "This sweep is complete.")
-            if view_revision(plan.config, ledger) not in {row.viewed for row in ledger.rows.invocations}:
-                complete_view(console, plan.config, ledger, path, interrupt)
-    result(console, plan, ledger.rows, path)
-    print_ways(console, plan, ledger.rows, path, interrupt)
+            if mirror_revision(plan.config, ledger) not in {row.mirrored for row in ledger.history.invocations}:
+                complete_mirror(console, plan.config, ledger, path, interrupt)
+    result(console, plan, ledger.history, path)
+    print_next_steps(console, plan, ledger.history, path, interrupt)
     if interrupt.count:
         return 128 + interrupt.signal
-    return 0 if ranking(ledger.rows) else 1
+    return 0 if rank_trials(ledger.history) else 1
 
 
 def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path: Path, interrupt: Interrupt) -> None:
@@ -136,12 +136,12 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
         if interrupt.count:
             return
         refuse_infeasible(ledger)
-        overview(console, plan, ledger.rows, len(data.train), workers)
+        overview(console, plan, ledger.history, len(data.train), workers)
         refuse_full_disk(plan, ledger, path)
         if plan.config.tracking.name == "mlflow":
             tracker = Tracker(plan.config, path, path / "sweep.log")
-        library = Library(plan.config, path, data.digest, ledger.rows.invocations[-1].environment, plan.drift)
-        with Screen(console, plan, ledger.rows, pool, len(data.train)) as screen:
+        library = Library(plan.config, path, data.digest, ledger.history.invocations[-1].environment, plan.drift)
+        with Screen(console, plan, ledger.history, pool, len(data.train)) as screen:
 
             def tell(event: Any) -> None:
                 screen.tell(event)
@@ -149,9 +149,9 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
 
             run(plan, ledger, pool, interrupt, tell, library.take)
         pool.close()
-        ledger.sweep_out()  # what a worker that was killed had half written
+        ledger.delete_orphans()  # what a worker that was killed had half written
         if tracker:
-            is_done = next_work(plan, ledger.rows, ()) is None
+            is_done = next_job(plan, ledger.history, ()) is None
             finish_tracking(console, plan.config, ledger, tracker, path, interrupt, is_done)
     finally:
         pool.close()
@@ -161,34 +161,34 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
 
 def useful(ledger: Ledger) -> int:
     """How many workers can have something to do at once."""
-    return sum(point.state in ("unchecked", "feasible") for point in ledger.rows.points)
+    return sum(point.state in ("unchecked", "feasible") for point in ledger.history.points)
 
 
 def look_ahead(console: Console, plan: Plan, data: Dataset, ledger: Ledger, pool: Pool, interrupt: Interrupt) -> None:
     """Check all points and probe speed: what must be known before the first trial."""
-    with Screen(console, plan, ledger.rows, pool, len(data.train)) as screen:
+    with Screen(console, plan, ledger.history, pool, len(data.train)) as screen:
         run(ahead_only(plan), ledger, pool, interrupt, screen.tell)
 
 
 def recover(config: Config, ledger: Ledger) -> None:
     """After a kill: what was running was interrupted. Then what the user wants tried again."""
-    ledger.sweep_out()
-    for trial in ledger.rows.trials:
+    ledger.delete_orphans()
+    for trial in ledger.history.trials:
         if trial.state == "running":
             ledger.save(Stopped(trial.number))
         if trial.state == "failed" and config.search.retry_failed:
             trial.state, trial.crashes = "waiting", 0
             ledger.save(trial)
-    for point in ledger.rows.points:
-        if config.search.retry_failed and point.state == "infeasible" and ledger.rows.crashes["check", point.number]:
+    for point in ledger.history.points:
+        if config.search.retry_failed and point.state == "infeasible" and ledger.history.crashes["check", point.number]:
             point.state, point.reason = "unchecked", ""
             ledger.save(point)
 
 
-def is_work_left(plan: Plan, ledger: Ledger) -> bool:
+def has_work_left(plan: Plan, ledger: Ledger) -> bool:
     """Whether anything is to be checked, trained or evaluated."""
     propose(plan, ledger)
-    return next_work(plan, ledger.rows, ()) is not None
+    return next_job(plan, ledger.history, ()) is not None
 
 
 def follow(config: Config, ledger: Ledger, tracker: Tracker | None, screen: Screen | None) -> None:
@@ -199,12 +199,12 @@ def follow(config: Config, ledger: Ledger, tracker: Tracker | None, screen: Scre
         screen.say_once(f"MLflow: {tracker.trouble} (training goes on; the runs are completed as soon as it answers)")
     if config.checkpoints.keep == "all":
         return
-    for trial in ranking(ledger.rows)[max(config.checkpoints.keep, 1) :]:
+    for trial in rank_trials(ledger.history)[max(config.checkpoints.keep, 1) :]:
         if trial.weights and (trial.run_id or not tracker):
             ledger.save(Dropped(trial.number))
 
 
-def complete_view(console: Console, config: Config, ledger: Ledger, path: Path, interrupt: Interrupt) -> bool:
+def complete_mirror(console: Console, config: Config, ledger: Ledger, path: Path, interrupt: Interrupt) -> bool:
     """Bring MLflow to where the ledger of a sweep is that has nothing else to do; whether that succeeded."""
     if config.tracking.name != "mlflow":
         return True
@@ -236,39 +236,39 @@ def finish_tracking(
             time.sleep(0.1)
     follow(config, ledger, tracker, None)
     if tracker.done:
-        ledger.save(Viewed(view_revision(config, ledger)))
+        ledger.save(Mirrored(mirror_revision(config, ledger)))
     else:
         reason = tracker.trouble or f"it was stopped, or its process ended ({path.name}/sweep.log says why)"
         text = f"MLflow is not complete: {reason}. To complete it: {command('sync')} {path.name}"
         console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
-def view_revision(config: Config, ledger: Ledger) -> str:
+def mirror_revision(config: Config, ledger: Ledger) -> str:
     """Where MLflow is, and what of the ledger it shows once it is complete; empty if it is not used."""
-    tracking, rows = config.tracking, ledger.rows
+    tracking, history = config.tracking, ledger.history
     if not isinstance(tracking, Mlflow):
         return ""
     store = tracking.uri or str(Path(config.paths.mlruns).resolve() / "mlflow.db")
     exists = bool(tracking.uri) or Path(store).is_file()
-    states = sorted(Counter(trial.state for trial in rows.trials).items())
-    epochs = sum(len(trial.epochs) for trial in rows.trials)
-    return f"{store} {exists} {tracking.model_dump_json()} {states} {epochs} {len(rows.evaluations)}"
+    states = sorted(Counter(trial.state for trial in history.trials).items())
+    epochs = sum(len(trial.epochs) for trial in history.trials)
+    return f"{store} {exists} {tracking.model_dump_json()} {states} {epochs} {len(history.evaluations)}"
 
 
 def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:
     """This start of the sweep, as a row."""
-    amounts: dict[str, Any] = {
+    budget: dict[str, Any] = {
         "training": {"epochs": config.training.epochs},
-        "search": {key: getattr(config.search, key) for key in AMOUNTS},
+        "search": {key: getattr(config.search, key) for key in BUDGET_KEYS},
         "workers": {"count": allowed_workers(config)},
     }
     now = time.time()
-    return Invocation(number, now, now, socket.gethostname(), os.getpid(), amounts, here)
+    return Invocation(number, now, now, socket.gethostname(), os.getpid(), budget, here)
 
 
-def mention_relatives(console: Console, path: Path, config: Config, data: Dataset) -> None:
+def mention_similar_sweeps(console: Console, path: Path, config: Config, data: Dataset) -> None:
     """A new sweep may be an old one with a key changed by mistake."""
-    for name, changed in islice(relatives(path, config, data.digest), 2):
+    for name, changed in islice(similar_sweeps(path, config, data.digest), 2):
         keys = ", ".join(f"{key} ({show_value(old)} there)" for key, (old, _) in changed.items())
         text = f"the sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")
         if changed.keys() == {"training.epochs"}:
@@ -279,7 +279,7 @@ def mention_relatives(console: Console, path: Path, config: Config, data: Datase
 def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
     """Raises UserError where trials would be trained on under versions that give other bits."""
     search, resume = plan.config.search, plan.config.resume
-    if drift and not resume.allow_drift and (search.retry_failed or not is_complete(plan, ledger.rows)):
+    if drift and not resume.allow_drift and (search.retry_failed or not is_complete(plan, ledger.history)):
         raise UserError(
             f"since this sweep was trained, {drift} has changed, so its trials would not be comparable to the last bit: "
             "go back to what was, or go on with resume.allow_drift=true (the trials are then marked)."
@@ -288,15 +288,15 @@ def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
 
 def refuse_infeasible(ledger: Ledger) -> None:
     """Raises UserError where none of the points can be trained, with the reasons."""
-    points = ledger.rows.points
+    points = ledger.history.points
     if points and not any(point.state in ("feasible", "unchecked") for point in points):
-        reasons = "\n       ".join(f"{reason} (points {spans(n)})" for reason, n in left_out(ledger.rows).items())
+        reasons = "\n       ".join(f"{reason} (points {spans(n)})" for reason, n in left_out(ledger.history).items())
         raise UserError(f"none of the {number_of(len(points), 'point')} can be trained:\n       {reasons}")
 
 
 def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
     """Raises UserError where checkpoints and MLflow's artifacts would not fit."""
-    checkpoints, mlflow = bytes_needed(plan, ledger.rows)
+    checkpoints, mlflow = bytes_needed(plan, ledger.history)
     if free_bytes(path) < checkpoints + mlflow:
         raise UserError(
             f"the sweep needs about {show_bytes(checkpoints + mlflow)} of disk and {path} has {show_bytes(free_bytes(path))} free: "
@@ -304,13 +304,13 @@ def refuse_full_disk(plan: Plan, ledger: Ledger, path: Path) -> None:
         )
 
 
-def print_ways(console: Console, plan: Plan, rows: Rows, path: Path, interrupt: Interrupt) -> None:
+def print_next_steps(console: Console, plan: Plan, history: History, path: Path, interrupt: Interrupt) -> None:
     """Where everything is, and what to do next."""
     if interrupt.count:
-        states = Counter(trial.state for trial in rows.trials)
-        trials = number_of(len(rows.trials) + trials_to_come(plan, rows), "trial")
+        states = Counter(trial.state for trial in history.trials)
+        trials = number_of(len(history.trials) + trials_to_come(plan, history), "trial")
         counts = f"{states['finished']} of {trials} finished, {states['interrupted'] + states['paused']} under way"
-        done = states["finished"] == len(rows.trials) and len(rows.evaluations) > 0
+        done = states["finished"] == len(history.trials) and len(history.evaluations) > 0
         text = "Stopped while MLflow was written to; all else is done" if done else f"Stopped: {counts}"
         console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
         return

@@ -10,11 +10,11 @@ import typer
 
 from src.compare import SweepName, SweepsFolder
 from src.config import UserError, run_reading
-from src.folder import find, hold, last_config
+from src.folder import find, last_config, lock_sweep
 from src.ledger import Ledger
 from src.report import new_console
 from src.runner import catch_signals
-from src.sweep import complete_view
+from src.sweep import complete_mirror
 
 
 def main(
@@ -25,7 +25,7 @@ def main(
 ) -> None:
     """Write every trial of a sweep to MLflow, as far as it is not there."""
     found = find(sweeps, sweep)
-    with hold(found.path, steal=False):
+    with lock_sweep(found.path, steal=False):
         config = last_config(found.path)
         if config.tracking.name != "mlflow":
             raise UserError(f"{found.name} ran with tracking=none: run it once with tracking=mlflow.")
@@ -35,7 +35,7 @@ def main(
         ledger = Ledger.open(found.path, found.objective)
         try:
             with catch_signals() as interrupt:
-                done = complete_view(new_console(), config, ledger, found.path, interrupt)
+                done = complete_mirror(new_console(), config, ledger, found.path, interrupt)
         finally:
             ledger.close()
         if not done:

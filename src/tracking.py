@@ -23,7 +23,7 @@ from src.messages import Tracked
 from src.processes import die_with_parent, ignore_signals, redirect_output, start_process
 from src.schema import Config, Mlflow
 from src.store import database, relocate
-from src.view import View
+from src.view import MlflowMirror
 
 PAUSE = 1.0  # seconds between two looks at the ledger
 STARTS = 10  # of a process that dies, before MLflow is left for later
@@ -104,10 +104,10 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
     set_environment()
     os.nice(10)  # training first, but not to starve where other sweeps keep all cores busy
     finishing, is_done, trouble, pause, seen = False, False, "", PAUSE, 0.0
-    view: View | None = None
+    view: MlflowMirror | None = None
     while True:
         try:
-            view = view or View.open(set_up_mlflow(config), config, open_sweep(folder))
+            view = view or MlflowMirror.open(set_up_mlflow(config), config, open_sweep(folder))
             written = last_written(folder)
             if finishing or written != seen:
                 for event in view.reconcile(finishing, is_done):

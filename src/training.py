@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from src.data import Dataset, Part
 from src.ledger import Arrays
-from src.messages import Configuration, TrainWork
-from src.model import Images, build
+from src.messages import Configuration, TrainJob
+from src.model import InputSpec, build
 from src.values import Epoch, best_epoch
 
 
@@ -36,9 +36,9 @@ class Progress:
     stop: str
 
 
-def images_of(data: Dataset) -> Images:
+def input_spec(data: Dataset) -> InputSpec:
     """What a model needs to know of the data."""
-    return Images(data.shape, str(data.train.x.dtype), data.num_classes, data.scale, data.preprocessing)
+    return InputSpec(data.shape, str(data.train.x.dtype), data.num_classes, data.scale, data.preprocessing)
 
 
 def steps_per_epoch(data: Dataset, configuration: Configuration) -> int:
@@ -51,16 +51,16 @@ def images_per_epoch(part: Part, configuration: Configuration) -> int:
     return configuration["training"]["epoch_size"] or len(part)
 
 
-def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Progress]:
-    """Train from `state` (which has seen `work.epochs`) or from the start, yielding at each epoch's end.
+def train(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[Progress]:
+    """Train from `state` (which has seen `job.epochs`) or from the start, yielding at each epoch's end.
 
     Raises NanError where the loss stops being finite, and whatever TensorFlow raises.
     """
-    configuration, history = work.configuration, list(work.epochs)
-    data = data.without_validation() if work.refit else data
-    model = build(configuration, images_of(data), work.seed, steps_per_epoch(data, configuration))
+    configuration, history = job.configuration, list(job.epochs)
+    data = data.without_validation() if job.refit else data
+    model = build(configuration, input_spec(data), job.seed, steps_per_epoch(data, configuration))
     best: Arrays = read_state(model, state) if state else {}
-    run_epoch = compile_training(model, data.train, configuration, work.seed)
+    run_epoch = compile_training(model, data.train, configuration, job.seed)
     evaluate = compile_evaluation(model, data.validation, configuration["training"]["batch_size"])
     validate = evaluate if len(data.validation) else no_metrics
 
@@ -76,14 +76,14 @@ def train(work: TrainWork, data: Dataset, state: Arrays | None) -> Iterator[Prog
         )
 
     def is_done() -> bool:
-        return len(history) >= work.until or bool(stop_reason(history, configuration))
+        return len(history) >= job.until or bool(stop_reason(history, configuration))
 
     if history and is_done():  # it was ended after its last epoch, before it could say that it has finished
         yield progress()
     while not is_done():
         epoch = run(model, run_epoch, validate, len(history) + 1)
         history.append(epoch)
-        if best_epoch(history, work.objective) is epoch:
+        if best_epoch(history, job.objective) is epoch:
             best = copy_weights(model)
         reduce_learning_rate(model, history, configuration)
         yield progress()
@@ -179,7 +179,7 @@ def time_steps(configuration: Configuration, data: Dataset, images: int) -> tupl
     """Seconds to build and trace a model, and seconds an image of training, over that many images."""
     start = time.perf_counter()
     part = Part(data.train.x[:images], data.train.y[:images])
-    model = build(configuration, images_of(data), 1, 1)
+    model = build(configuration, input_spec(data), 1, 1)
     whole = {**configuration, "training": {**configuration["training"], "epoch_size": None}}
     train_once = compile_training(model, part, whole, 1)
     train_once(1)

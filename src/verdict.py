@@ -7,9 +7,9 @@ from pathlib import Path
 from src.analysis import by_point
 from src.config import UserError
 from src.contrasts import Comparison, Contrast, compare
-from src.rows import Rows
+from src.rows import History
 from src.space import title
-from src.standing import Standing, places, standings
+from src.standing import PointResult, point_results, rank_points
 from src.writing import number_of
 
 UNKNOWN = "with one seed and nothing stored of single images, how much of that is chance is not known"
@@ -53,40 +53,40 @@ def judge(comparison: Comparison, objective: str, name: Callable[[str], str] = s
     return said
 
 
-def judge_search(folder: Path, rows: Rows) -> list[str]:
+def judge_search(folder: Path, history: History) -> list[str]:
     """Whether the first place of a search, or of its confirmation, is more than chance."""
     try:
-        confirmed = [standing for standing in places(rows) if standing.role == "confirm"]
-        return judge_confirmation(folder, rows) if confirmed else judge_first(folder, rows)
+        confirmed = [standing for standing in rank_points(history) if standing.role == "confirm"]
+        return judge_confirmation(folder, history) if confirmed else judge_first(folder, history)
     except UserError as error:  # a damaged file: the table is right without it
         return [str(error)]
 
 
-def judge_first(folder: Path, rows: Rows) -> list[str]:
+def judge_first(folder: Path, history: History) -> list[str]:
     """Is the first place of a search ahead of the others by more than chance?"""
-    found = standings(rows, "search")
+    found = point_results(history, "search")
     if len(found) < 2:
         return []
-    comparison = compare_to_first(folder, rows, found)
+    comparison = compare_to_first(folder, history, found)
     first, others = called(found[0], found), len(found) - 1
     if has_no_interval(comparison):
-        return [f"{upper(first)} has the best {rows.objective}: {UNKNOWN}."]
+        return [f"{upper(first)} has the best {history.objective}: {UNKNOWN}."]
     equal, seeds = others - len(comparison.worse()), {len(standing.trials) for standing in found}
     basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
-    more = advice(rows, seeds)
-    to_the_end = " trained to the end" if any(trial.state == "pruned" for trial in rows.trials) else ""
+    more = advice(history, seeds)
+    to_the_end = " trained to the end" if any(trial.state == "pruned" for trial in history.trials) else ""
     if equal:
         which = f"{'any' if equal == others else equal} of the {others} others" if others > 1 else "the other"
         which += to_the_end
         return [f"{upper(first)} cannot be told apart from {which} ({basis}){more}."]
     which = ("all others" if others > 1 else "the other") + to_the_end
     ahead = f"{upper(first)} is ahead of {which} beyond {chance_of(comparison)}"
-    return [f"{ahead} ({basis}, {ranged(comparison.ahead, rows.objective)}){more if seeds == {1} else ''}."]
+    return [f"{ahead} ({basis}, {ranged(comparison.ahead, history.objective)}){more if seeds == {1} else ''}."]
 
 
-def advice(rows: Rows, seeds: set[int]) -> str:
+def advice(history: History, seeds: set[int]) -> str:
     """What would tell more, unless the sweep is about to do it."""
-    is_asked_for = rows.invocations and rows.invocations[-1].amounts.get("search", {}).get("confirm")
+    is_asked_for = history.invocations and history.invocations[-1].budget.get("search", {}).get("confirm")
     if is_asked_for:
         return ""
     return (
@@ -94,16 +94,16 @@ def advice(rows: Rows, seeds: set[int]) -> str:
     )
 
 
-def judge_confirmation(folder: Path, rows: Rows) -> list[str]:
+def judge_confirmation(folder: Path, history: History) -> list[str]:
     """Does the first place hold on fresh seeds, and beyond chance?"""
-    fresh, searched = standings(rows, "confirm"), standings(rows, "search")
+    fresh, searched = point_results(history, "confirm"), point_results(history, "search")
     first, winner = searched[0].point.number, fresh[0].point.number
     seeds = len(fresh[0].trials)
     words = {str(s.point.number): f"point {s.point.number}" for s in fresh}
     if len(fresh) == 1:
-        mean = f"{fresh[0].mean(rows.objective):.4f}"
-        return [f"On {number_of_seeds(seeds)} point {winner} has a mean {rows.objective} of {mean}."]
-    comparison = compare_to_first(folder, rows, fresh)
+        mean = f"{fresh[0].mean(history.objective):.4f}"
+        return [f"On {number_of_seeds(seeds)} point {winner} has a mean {history.objective} of {mean}."]
+    comparison = compare_to_first(folder, history, fresh)
     best, on = f"point {winner} ({title(fresh[0].point.values)})", f"on {number_of_seeds(seeds)}"
     if first == winner and comparison.not_told_apart():
         said = [f"The first place of the search comes first again, {on}, but not beyond chance: {best}."]
@@ -113,7 +113,7 @@ def judge_confirmation(folder: Path, rows: Rows) -> list[str]:
         said = [f"The first place does not hold: point {first} was ahead in the search, {on} it is {best}."]
     else:
         said = [f"The best {on} is {best}; point {first}, ahead in the search, has no result on fresh seeds."]
-    said += judge(comparison, rows.objective, lambda label: words[label])
+    said += judge(comparison, history.objective, lambda label: words[label])
     equal = {contrast.b for contrast in comparison.not_told_apart()}
     candidates = [fresh[0], *(standing for standing in fresh[1:] if str(standing.point.number) in equal)]
     if len({standing.point.parameters for standing in candidates}) > 1:
@@ -122,15 +122,15 @@ def judge_confirmation(folder: Path, rows: Rows) -> list[str]:
     return said
 
 
-def called(standing: Standing, among: Sequence[Standing]) -> str:
+def called(standing: PointResult, among: Sequence[PointResult]) -> str:
     """`trial 7`, or `point 7` where points have several trials."""
     several = any(len(one.trials) > 1 for one in among)
     return f"point {standing.point.number}" if several else f"trial {standing.trials[0].number}"
 
 
-def compare_to_first(folder: Path, rows: Rows, found: Sequence[Standing]) -> Comparison:
+def compare_to_first(folder: Path, history: History, found: Sequence[PointResult]) -> Comparison:
     """Points against the first of them."""
-    return compare(by_point(folder, rows, found), rows.objective == "val_accuracy", is_ordered=True)
+    return compare(by_point(folder, history, found), history.objective == "val_accuracy", is_ordered=True)
 
 
 def chance_of(comparison: Comparison) -> str:
@@ -143,9 +143,9 @@ def has_no_interval(comparison: Comparison) -> bool:
     return all(math.isnan(contrast.low) for contrast in comparison.ahead)
 
 
-def describe_taken(rows: Rows) -> str:
+def describe_taken(history: History) -> str:
     """How many trials have what other sweeps had trained, whole or to begin with, and which sweeps these are."""
-    taken = [trial for trial in rows.trials if trial.origin]
+    taken = [trial for trial in history.trials if trial.origin]
     if not taken:
         return ""
     whole = sum(trial.attempts == 1 for trial in taken)

@@ -14,12 +14,12 @@ from src.analysis import trial_table
 from src.config import flatten
 from src.data import Dataset, load_same
 from src.folder import Sweep
-from src.ledger import Arrays, DamagedError, read_arrays, read_rows
+from src.ledger import Arrays, DamagedError, read_arrays, read_history
 from src.messages import Tracked
-from src.rows import Rows, Trial
+from src.rows import History, Trial
 from src.schema import Config, Mlflow
 from src.space import title
-from src.standing import evaluation_of, final, own_score, ranking
+from src.standing import evaluation_of, final_trial, own_score, rank_trials
 from src.store import charts
 from src.uploads import delete_artifact, drop_files, log_model
 from src.values import Evaluation
@@ -38,7 +38,7 @@ ACTIVE = {
 
 
 @dataclass
-class View:
+class MlflowMirror:
     """A sweep in MLflow: its experiment, its parent run, its trials' runs."""
 
     client: Any
@@ -55,7 +55,7 @@ class View:
     evaluations: int = 0  # shown by this process
 
     @classmethod
-    def open(cls, client: Any, config: Config, sweep: Sweep) -> "View":
+    def open(cls, client: Any, config: Config, sweep: Sweep) -> "MlflowMirror":
         """Find or create the experiment."""
         import mlflow
 
@@ -72,16 +72,16 @@ class View:
 
     def reconcile(self, finishing: bool, is_done: bool) -> Iterator[Tracked]:
         """Bring MLflow to where the ledger is. What fails for one trial is raised after the others had their turn."""
-        rows = read_rows(self.sweep.path, self.sweep.objective)
-        if not rows.invocations:
+        history = read_history(self.sweep.path, self.sweep.objective)
+        if not history.invocations:
             return
         if not self.parent:
-            self.find_runs(rows)
-        model = final(rows)
-        best = list(dict.fromkeys(trial.number for trial in (model, *ranking(rows)) if trial))
+            self.find_runs(history)
+        model = final_trial(history)
+        best = list(dict.fromkeys(trial.number for trial in (model, *rank_trials(history)) if trial))
         keep = len(best) if self.options.keep == "all" else self.options.keep
         errors: list[Exception] = []
-        for trial in rows.trials:
+        for trial in history.trials:
             state = "interrupted" if finishing and trial.state == "running" else trial.state
             kept = trial.number in best[:keep]
             revision = f"{state} {len(trial.epochs)} {trial.attempts} {'kept' if kept else ''}"
@@ -90,7 +90,7 @@ class View:
             is_shown = self.shown.get(trial.number) == revision
             try:
                 if not is_shown:
-                    self.show(rows, trial, state, kept, revision)
+                    self.show(history, trial, state, kept, revision)
             except Exception as error:
                 errors.append(error)
                 continue
@@ -99,13 +99,13 @@ class View:
                 yield Tracked(trial.number, self.runs[trial.number])
         if errors:
             raise errors[0]
-        self.show_parent(rows, finishing, is_done)
+        self.show_parent(history, finishing, is_done)
 
     # ------------------------------------------------------------------------------ finding runs
 
-    def find_runs(self, rows: Rows) -> None:
+    def find_runs(self, history: History) -> None:
         """The sweep's runs that exist already, by their tags; the parent is created if it does not."""
-        identifier = sweep_id(self.sweep, rows)
+        identifier = sweep_id(self.sweep, history)
         self.parent, page = "", None
         while page != "":
             query = f"tags.`sweep.id` = '{identifier}'"
@@ -122,27 +122,27 @@ class View:
             page = found.token or ""
         if not self.parent:
             tags = {"sweep": self.sweep.name, "sweep.id": identifier, "mlflow.source.name": "python -m src.sweep"}
-            tags["objective"] = rows.objective
-            began = int(rows.invocations[0].started * 1000)
+            tags["objective"] = history.objective
+            began = int(history.invocations[0].started * 1000)
             run = self.client.create_run(self.experiment, start_time=began, tags=tags, run_name=self.sweep.name)
             self.parent = run.info.run_id
         self.client.update_run(self.parent, status="RUNNING")
 
-    def create_run(self, rows: Rows, trial: Trial) -> str:
+    def create_run(self, history: History, trial: Trial) -> str:
         """A trial's run, with the tags it is found by."""
-        point = rows.point(trial.point)
-        environment = rows.invocations[-1].environment
+        point = history.point(trial.point)
+        environment = history.invocations[-1].environment
         tags = {
             "mlflow.parentRunId": self.parent,
             "mlflow.source.name": "python -m src.sweep",
             "mlflow.source.git.commit": environment.get("git", ""),
             "sweep": self.sweep.name,
-            "sweep.id": sweep_id(self.sweep, rows),
+            "sweep.id": sweep_id(self.sweep, history),
             "trial": str(trial.number),
             "point": str(trial.point),
             "repeat": str(trial.repeat),
             "role": trial.role,
-            "host": rows.invocations[-1].host,
+            "host": history.invocations[-1].host,
             **{f"version.{name}": version for name, version in environment.items() if name != "git"},
             **{key: str(value) for key, value in point.values.items()},
         }
@@ -151,11 +151,11 @@ class View:
         run = self.client.create_run(self.experiment, start_time=int(first * 1000), tags=tags, run_name=name)
         return str(run.info.run_id)
 
-    def describe_run(self, run: str, rows: Rows, trial: Trial) -> None:
+    def describe_run(self, run: str, history: History, trial: Trial) -> None:
         """A trial's data set and params; `parameters` comes last and says that they are all there."""
         from mlflow.entities import Param
 
-        point = rows.point(trial.point)
+        point = history.point(trial.point)
         identity = {**point.configuration, "data": self.sweep.frozen["data"], "seed": trial.seed}
         identity["search"] = {k: v for k, v in self.sweep.frozen["search"].items() if k != "space"}
         values = {**point.values, **flatten(identity)}  # a group's choice by its name too
@@ -166,22 +166,22 @@ class View:
 
     # ----------------------------------------------------------------------------- showing trials
 
-    def show(self, rows: Rows, trial: Trial, state: str, kept: bool, revision: str) -> None:
+    def show(self, history: History, trial: Trial, state: str, kept: bool, revision: str) -> None:
         """Everything of one trial that MLflow does not have yet."""
         if trial.number not in self.runs:
-            self.runs[trial.number] = self.create_run(rows, trial)
+            self.runs[trial.number] = self.create_run(history, trial)
         run = self.runs[trial.number]
         if run not in self.described:
-            self.describe_run(run, rows, trial)
-        tags = {"state": state, "reason": trial.reason, "drift": trial.drift, **flatten(rows.invocations[-1].amounts)}
+            self.describe_run(run, history, trial)
+        tags = {"state": state, "reason": trial.reason, "drift": trial.drift, **flatten(history.invocations[-1].budget)}
         if trial.origin:
             tags["origin"] = trial.origin
         self.push_epochs(run, trial, tags)
-        if failures := [f for f in rows.failures if (f.work, f.subject) == ("train", trial.number)]:
+        if failures := [f for f in history.failures if (f.job, f.subject) == ("train", trial.number)]:
             text = "\n".join(f"{failure.message}\n{failure.traceback}" for failure in failures)
             self.client.log_text(run, text, "failures.txt")
         if state == "finished":
-            self.show_finished(run, rows, trial, kept)
+            self.show_finished(run, history, trial, kept)
         if state in ("running", "waiting"):
             self.client.update_run(run, status=ACTIVE[state])
         else:
@@ -208,30 +208,30 @@ class View:
         for start in range(0, len(metrics), 1000):
             self.client.log_batch(run, metrics=metrics[start : start + 1000])
 
-    def show_finished(self, run: str, rows: Rows, trial: Trial, kept: bool) -> None:
+    def show_finished(self, run: str, history: History, trial: Trial, kept: bool) -> None:
         """Values of the best epoch, curves, model, checkpoint and weight dumps of a finished trial."""
         best = trial.epochs[trial.best_epoch - 1]
         values = {f"best/{key}": value for key, value in best.metrics.items() if key != "learning_rate"}
-        values |= {"best/epoch": float(best.number), "parameters": float(rows.point(trial.point).parameters)}
+        values |= {"best/epoch": float(best.number), "parameters": float(history.point(trial.point).parameters)}
         self.client.log_batch(run, metrics=epoch_metrics(values, best.ended, 0))  # one value each: drawn as bars
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             if self.options.curves:
-                heading = title(rows.point(trial.point).values)
+                heading = title(history.point(trial.point).values)
                 plots.save(
                     plots.curves(trial.epochs, trial.best_epoch, f"trial {trial.number} · {heading}"),
                     folder / "curves.png",
                 )
             if kept and trial.weights:
                 with suppress(DamagedError):
-                    self.dump(run, rows, trial, read_arrays(self.sweep.path, trial.weights), folder)
+                    self.dump(run, history, trial, read_arrays(self.sweep.path, trial.weights), folder)
             self.client.log_artifacts(run, str(folder))
         if not kept:
             drop_files(self.client, run)
 
-    def dump(self, run: str, rows: Rows, trial: Trial, weights: Arrays, folder: Path) -> None:
+    def dump(self, run: str, history: History, trial: Trial, weights: Arrays, folder: Path) -> None:
         """The weights of the best epoch in every form asked for."""
-        model = artifacts.build_model(rows, trial, self.data, weights)
+        model = artifacts.build_model(history, trial, self.data, weights)
         artifacts.write(folder, model, weights, self.options)
         if self.options.model:
             assert trial.weights
@@ -239,19 +239,19 @@ class View:
 
     # ----------------------------------------------------------------------------- showing the sweep
 
-    def show_parent(self, rows: Rows, finishing: bool, is_done: bool) -> None:
+    def show_parent(self, history: History, finishing: bool, is_done: bool) -> None:
         """The sweep's own run: the winner's metrics as they come; everything else at the end."""
-        best = final(rows)
-        revision = f"{[trial.number for trial in ranking(rows)]} {best and (best.number, best.best_epoch)} {len(rows.evaluations)} {finishing}"
+        best = final_trial(history)
+        revision = f"{[trial.number for trial in rank_trials(history)]} {best and (best.number, best.best_epoch)} {len(history.evaluations)} {finishing}"
         if revision == self.parent_shown:
             return
-        for evaluation in rows.evaluations[self.evaluations :]:
+        for evaluation in history.evaluations[self.evaluations :]:
             self.show_evaluation(self.runs[evaluation.trial], evaluation)
-        self.evaluations = len(rows.evaluations)
-        if best and (latest := evaluation_of(rows, best)):
+        self.evaluations = len(history.evaluations)
+        if best and (latest := evaluation_of(history, best)):
             self.show_evaluation(self.parent, latest)
         if finishing:
-            self.close_parent(rows, best, is_done)
+            self.close_parent(history, best, is_done)
         self.parent_shown = revision
 
     def show_evaluation(self, run: str, evaluation: Evaluation) -> None:
@@ -266,52 +266,52 @@ class View:
                 plots.save(draw(self.data.test, probabilities), Path(scratch) / f"{draw.__name__}.png")
             self.client.log_artifacts(run, scratch, "test")
 
-    def best_so_far(self, rows: Rows) -> list[Any]:
+    def best_so_far(self, history: History) -> list[Any]:
         """The best objective over trials by number, as far as they are done; under a key for each number of epochs."""
-        until = max((len(trial.epochs) for trial in rows.trials), default=0)
+        until = max((len(trial.epochs) for trial in history.trials), default=0)
         best: Trial | None = None
         points: list[Any] = []
-        for trial in (trial for trial in rows.trials if trial.role == "search"):
+        for trial in (trial for trial in history.trials if trial.role == "search"):
             if trial.state == "finished" and (trial.reason or len(trial.epochs) == until):
-                best = min(best or trial, trial, key=lambda one: own_score(rows, one))
+                best = min(best or trial, trial, key=lambda one: own_score(history, one))
                 assert best.objective is not None
-                key = f"best_so_far/{rows.objective}_{until}_epochs"
+                key = f"best_so_far/{history.objective}_{until}_epochs"
                 points += epoch_metrics({key: best.objective}, trial.epochs[-1].ended, trial.number)
             elif trial.state != "failed":
                 break
         return points
 
-    def close_parent(self, rows: Rows, best: Trial | None, is_done: bool) -> None:
+    def close_parent(self, history: History, best: Trial | None, is_done: bool) -> None:
         """Best so far, configuration, table, samples, the winner as a model; then the run is closed."""
-        self.log_metrics(self.parent, self.best_so_far(rows))
+        self.log_metrics(self.parent, self.best_so_far(history))
         self.client.log_artifact(self.parent, str(self.sweep.path / "config.yaml"))
         with tempfile.TemporaryDirectory() as scratch:
             self.client.log_artifact(
                 self.parent, str(plots.save(plots.samples(self.data.train), Path(scratch) / "samples.png"))
             )
-        table = trial_table(rows)
+        table = trial_table(history)
         if table:
             delete_artifact(self.client, self.parent, "results.json")  # `log_table` appends
             columns = {key: [row[key] for row in table] for key in table[0]}
             self.client.log_table(self.parent, columns, "results.json")
         if self.options.curves:
-            page.write(self.sweep, rows, self.data)
+            page.write(self.sweep, history, self.data)
             self.client.log_artifacts(self.parent, str(self.sweep.path / "report"), "report")
         if best and best.weights and self.options.model:
             with suppress(DamagedError):
                 weights = read_arrays(self.sweep.path, best.weights)
-                model = artifacts.build_model(rows, best, self.data, weights)
+                model = artifacts.build_model(history, best, self.data, weights)
                 log_model(self.client, self.parent, model, best.weights.sha256, self.data)
-        self.write_notes(rows)
+        self.write_notes(history)
         self.client.set_tag(self.parent, "state", "complete" if is_done else "interrupted")
-        for key, value in flatten(rows.invocations[-1].amounts).items():
+        for key, value in flatten(history.invocations[-1].budget).items():
             self.client.set_tag(self.parent, key, str(value))
         self.client.set_terminated(self.parent, status="FINISHED" if is_done else "KILLED")
 
-    def write_notes(self, rows: Rows) -> None:
+    def write_notes(self, history: History) -> None:
         """What MLflow shows above a run and an experiment: the answer, and where to look."""
-        said = page.answer(self.sweep, rows)
-        link = charts(self.experiment, self.parent, rows.objective)
+        said = page.answer(self.sweep, history)
+        link = charts(self.experiment, self.parent, history.objective)
         links = f"[Trials as charts]({link}) · report: Artifacts → report/report.html"
         again = "\n".join(f"    {command}" for command in page.commands(self.sweep))
         self.client.set_tag(self.parent, "winner", said[0])
@@ -345,9 +345,9 @@ def find_experiment(client: Any, config: Config, label: str) -> str:
         return str(experiment.experiment_id)
 
 
-def sweep_id(sweep: Sweep, rows: Rows) -> str:
+def sweep_id(sweep: Sweep, history: History) -> str:
     """Tells apart sweeps of equal names on a shared server: by where and when they began."""
-    first = rows.invocations[0]
+    first = history.invocations[0]
     return f"{sweep.name}@{hashlib.sha256(f'{first.host} {first.started}'.encode()).hexdigest()[:12]}"
 
 

@@ -16,7 +16,7 @@ import psutil
 
 from src.config import UserError
 from src.desk import READY, STOP, main
-from src.messages import EpochEnded, Event, Failed, Work
+from src.messages import EpochEnded, Event, Failed, Job
 from src.processes import count_gpus, start_process
 from src.schema import Config
 
@@ -31,7 +31,7 @@ class Worker:
     process: BaseProcess
     pipe: Connection
     ready: bool = False
-    work: Work | None = None
+    job: Job | None = None
     size: int = 0  # bytes of memory after its first piece of work
 
 
@@ -55,23 +55,23 @@ class Pool:
         process, pipe = start_process(main, f"worker-{number}", self.config, self.folder, self.log, self.digest, number)
         return Worker(number, process, pipe)
 
-    def busy(self) -> list[Work]:
+    def busy(self) -> list[Job]:
         """The work under way."""
-        return [worker.work for worker in self.workers if worker.work]
+        return [worker.job for worker in self.workers if worker.job]
 
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
         return not self.busy()
 
-    def give(self, worker: Worker, work: Work) -> None:
+    def give(self, worker: Worker, job: Job) -> None:
         """Hand work to a worker that is ready and free."""
-        worker.work = work
+        worker.job = job
         with suppress(OSError):  # it has died: `next_event` will say so
-            worker.pipe.send(work)
+            worker.pipe.send(job)
 
     def free(self) -> list[Worker]:
         """Workers that are ready and have nothing to do."""
-        return [worker for worker in self.workers if worker.ready and not worker.work]
+        return [worker for worker in self.workers if worker.ready and not worker.job]
 
     def next_event(self, seconds: float) -> Event | None:
         """Wait for a worker to say something; None if none did for that long, or only that it is ready."""
@@ -81,14 +81,14 @@ class Pool:
             try:
                 message = worker.pipe.recv()
             except (EOFError, OSError):
-                return self.bury(worker)
+                return self.replace_dead(worker)
             if isinstance(message, UserError):
                 raise message
             if message == READY:
                 worker.ready, self.deaths_at_start = True, 0
                 return None
             if not isinstance(message, EpochEnded):
-                worker.work = None
+                worker.job = None
                 self.recycle(worker)
             return message  # type: ignore[no-any-return]
         return None
@@ -104,7 +104,7 @@ class Pool:
                 worker.pipe.close()
                 self.workers[self.workers.index(worker)] = self.start(worker.number)
 
-    def bury(self, worker: Worker) -> Event | None:
+    def replace_dead(self, worker: Worker) -> Event | None:
         """Replace a worker that died; its work, if it had any, has failed."""
         worker.process.join(5)
         worker.process.kill()
@@ -119,13 +119,13 @@ class Pool:
             del self.workers[position]
         else:
             self.workers[position] = self.start(worker.number)
-        return Failed(worker.work, "crash", describe_death(worker.process.exitcode)) if worker.work else None
+        return Failed(worker.job, "crash", describe_death(worker.process.exitcode)) if worker.job else None
 
     def stop(self) -> None:
         """Ask every worker to put its work down at its epoch's end."""
         self.stopping = True
         for worker in self.workers:
-            if worker.work:
+            if worker.job:
                 with suppress(OSError):  # it has died
                     worker.pipe.send(STOP)
 

@@ -62,7 +62,7 @@ def test_printed_link_opens_charts(page: Page, link: str, swept: Home, picture: 
     """The printed link shows all trials, the best first, with a bar each in every chart, and the experiment's note."""
     open_charts(page, link)
     expect(trials(page)).to_have_count(TRIALS)
-    best = {trial.number: trial.objective or 0.0 for trial in swept.rows().trials}
+    best = {trial.number: trial.objective or 0.0 for trial in swept.history().trials}
     shown = [best[int(text[:3])] for text in trials(page).all_inner_texts()]
     assert shown == sorted(best.values(), reverse=True)
     for name in ("best/accuracy", "best/val_accuracy"):
@@ -105,7 +105,7 @@ def test_trial_run(page: Page, link: str, swept: Home, picture: Picture) -> None
     open_run(page, link, "001 activation=relu")
     row = page.get_by_role("row")
     expect(row.filter(has_text="architecture.units")).to_contain_text("[16]")
-    (trial,) = (trial for trial in swept.rows().trials if trial.number == 1)
+    (trial,) = (trial for trial in swept.history().trials if trial.number == 1)
     expect(row.filter(has_text="best/val_accuracy")).to_contain_text(str(trial.objective))
     page.get_by_role("tab", name="Model metrics").click()
     page.get_by_placeholder("Search metric charts").fill("^(val_)?(accuracy|loss)$")
@@ -124,7 +124,7 @@ def test_sweeps_run_says_the_answer(page: Page, link: str, swept: Home) -> None:
     """The sweep's own run says the answer in its description, and links to the trials as charts."""
     open_sweeps_run(page, link, swept)
     page.get_by_text("Show more").click()
-    for sentence in answer(open_sweep(swept.folder()), swept.rows()):
+    for sentence in answer(open_sweep(swept.folder()), swept.history()):
         expect(page.get_by_role("paragraph").filter(has_text=sentence)).to_be_visible()
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Trials as charts").click()

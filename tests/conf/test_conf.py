@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from src.config import CONF, resolve, validate
-from src.model import Images, build
+from src.model import InputSpec, build
 from src.proposals import Plan, new_points
-from src.rows import Rows
+from src.rows import History
 from src.schema import Config
 from tests.unit.examples import config, plain, use_one_thread
 
@@ -127,7 +127,7 @@ DOCUMENTS: dict[str, tuple[int, int, int, str, str]] = {
 def network_of(chosen: Config) -> Any:
     """The model that is trained, on images of MNIST's size."""
     keys = chosen.model_dump(include={"architecture", "activation", "optimizer", "schedule", "training"})
-    return build(keys, Images((28, 28, 1), "uint8", 10, 1 / 255), 1, 1)
+    return build(keys, InputSpec((28, 28, 1), "uint8", 10, 1 / 255), 1, 1)
 
 
 def layers(model: Any) -> str:
@@ -193,11 +193,11 @@ def test_training_without_an_experiment() -> None:
 def test_an_empty_space_is_one_point(overrides: tuple[str, ...]) -> None:
     """With nothing to search there is one point, by grid and by random, however many trials are asked for."""
     for chosen in (train(*overrides), config("search=single", *overrides), emptied(*overrides)):
-        plan, rows = Plan.of(chosen), Rows(chosen.search.objective)
+        plan, history = Plan.of(chosen), History(chosen.search.objective)
         for _ in range(2):  # the second time there is nothing new
-            for point in new_points(plan, rows):
-                rows.apply(point, 0)
-        (point,) = rows.points
+            for point in new_points(plan, history):
+                history.apply(point, 0)
+        (point,) = history.points
         assert point.values == {} and point.state == "unchecked"
         assert point.configuration["architecture"] == plain()["architecture"] | {
             "filters": [32, 64],

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from src.folder import list_sweeps, open_sweep
-from src.ledger import read_rows
-from src.rows import Rows
+from src.ledger import read_history
+from src.rows import History
 
 EPOCHS = 120  # fast ones: long enough to be killed in
 PROJECT = Path(__file__).resolve().parents[2]
@@ -84,16 +84,16 @@ class Home:
         (folder,) = list_sweeps(self.root / "sweeps")
         return folder
 
-    def rows(self) -> Rows:
+    def history(self) -> History:
         """Its ledger."""
         sweep = open_sweep(self.folder())
-        return read_rows(sweep.path, sweep.objective)
+        return read_history(sweep.path, sweep.objective)
 
-    def wait_for(self, condition: Callable[[Rows], bool], process: subprocess.Popen[str]) -> None:
+    def wait_for(self, condition: Callable[[History], bool], process: subprocess.Popen[str]) -> None:
         """Until the ledger says so."""
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline and process.poll() is None:
-            if list_sweeps(self.root / "sweeps") and condition(self.rows()):
+            if list_sweeps(self.root / "sweeps") and condition(self.history()):
                 return
             time.sleep(0.05)
         output = process.communicate(timeout=5)[0] if process.poll() is not None else "still running"

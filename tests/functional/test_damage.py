@@ -47,7 +47,7 @@ def test_full_disk(home: Home, finished: tuple[Home, str]) -> None:
     assert "Traceback" not in output and "failed" not in output
     (home.root / "sweeps").rmdir()
     (home.root / "copy").rename(home.root / "sweeps")
-    assert not home.rows().failures or {failure.kind for failure in home.rows().failures} == {"disk"}
+    assert not home.history().failures or {failure.kind for failure in home.history().failures} == {"disk"}
     assert_same_results(home, finished)
 
 
@@ -90,7 +90,7 @@ def test_server_that_goes_away(home: Home, finished: tuple[Home, str]) -> None:
         client = mlflow.MlflowClient(f"http://127.0.0.1:{port}")
         runs = client.search_runs([client.get_experiment_by_name("corners").experiment_id])
         assert [found.info.status for found in runs] == ["FINISHED"] * 3
-        for trial in home.rows().trials:
+        for trial in home.history().trials:
             steps = [point.step for point in client.get_metric_history(trial.run_id, "loss")]
             assert sorted(steps) == list(range(1, EPOCHS + 1))
     finally:
@@ -106,7 +106,7 @@ def test_moved_folder(finished: tuple[Home, str], tmp_path: Path) -> None:
     shutil.copytree(home.root, moved.root)
     assert relocate(moved.root / "mlruns") and not relocate(moved.root / "mlruns")
     client = mlflow.MlflowClient(f"sqlite:///{moved.root}/mlruns/mlflow.db")
-    run_id = moved.rows().trials[0].run_id
+    run_id = moved.history().trials[0].run_id
     assert str(moved.root) in client.get_run(run_id).info.artifact_uri
     assert "curves.png" in {item.path for item in client.list_artifacts(run_id)}
     (model,) = client.get_run(run_id).outputs.model_outputs
@@ -127,10 +127,10 @@ def test_sweep_of_an_older_version(tmp_path: Path) -> None:
     options = ["architecture=dnn", "architecture.units=[4]", "search=activations", "tracking=none"]
     options += ["search.space.activation.choice=[relu,tanh]", f"paths.sweeps={tmp_path}/sweeps"]
     home = Home(tmp_path, tmp_path)
-    before = home.rows()
+    before = home.history()
     result = run([sys.executable, "-m", "src.sweep", *options, "training.epochs=3", "resume.allow_drift=true"])
     assert result.returncode == 0 and "(going on)" in result.stdout, result.stdout
-    after = home.rows()
+    after = home.history()
     assert [trial.epochs[:2] for trial in after.trials] == [trial.epochs for trial in before.trials]
     assert [len(trial.epochs) for trial in after.trials] == [3, 3]
 
@@ -149,4 +149,4 @@ def test_other_versions_are_refused_or_marked(home: Home) -> None:
     refused = home.run(*more)
     assert refused.returncode == 2 and "tensorflow 1." in refused.stdout and "allow_drift=true" in refused.stdout
     assert home.run(*more, "resume.allow_drift=true").returncode == 0
-    assert all("tensorflow 1." in trial.drift for trial in home.rows().trials)
+    assert all("tensorflow 1." in trial.drift for trial in home.history().trials)

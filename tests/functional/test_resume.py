@@ -8,14 +8,14 @@ import numpy as np
 import psutil
 
 from src.ledger import read_arrays
-from src.rows import Rows
+from src.rows import History
 from tests.functional.conftest import EPOCHS, Home, kill_group, left_behind
 
 
 def assert_same_results(home: Home, finished: tuple[Home, str]) -> None:
     """All metrics of all epochs and all final weights equal those of the sweep that nobody interrupted."""
     reference, _ = finished
-    for ours, theirs in zip(home.rows().trials, reference.rows().trials, strict=True):
+    for ours, theirs in zip(home.history().trials, reference.history().trials, strict=True):
         assert ours.state == "finished"
         assert [epoch.metrics for epoch in ours.epochs] == [epoch.metrics for epoch in theirs.epochs]
         assert ours.weights and theirs.weights
@@ -23,9 +23,9 @@ def assert_same_results(home: Home, finished: tuple[Home, str]) -> None:
         assert a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
 
 
-def in_training(rows: Rows) -> bool:
+def in_training(history: History) -> bool:
     """A trial has saved its state and is not done."""
-    return any(trial.state == "running" and 0 < trial.checkpoint_epoch < 40 for trial in rows.trials)
+    return any(trial.state == "running" and 0 < trial.checkpoint_epoch < 40 for trial in history.trials)
 
 
 def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> None:
@@ -42,20 +42,22 @@ def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> 
     assert process.returncode == 130, output
     assert "To go on: " in output and "choice=[relu,tanh]" in output
     assert not left_behind(process.pid)
-    rows = home.rows()
-    assert not rows.failures, "no worker was ended by the Ctrl-C"
-    assert all(trial.state in ("interrupted", "waiting") for trial in rows.trials)
+    history = home.history()
+    assert not history.failures, "no worker was ended by the Ctrl-C"
+    assert all(trial.state in ("interrupted", "waiting") for trial in history.trials)
     resumed = home.run()
     assert resumed.returncode == 0, resumed.stdout
-    after = home.rows()
-    assert [trial.attempts for trial in after.trials] == [1 + (trial.state == "interrupted") for trial in rows.trials]
+    after = home.history()
+    assert [trial.attempts for trial in after.trials] == [
+        1 + (trial.state == "interrupted") for trial in history.trials
+    ]
     assert_same_results(home, finished)
 
 
 def test_sigkill_of_the_coordinator(home: Home, finished: tuple[Home, str]) -> None:
     """A killed coordinator leaves no process behind; the same command continues to the same bits, in MLflow too."""
     process = home.start("checkpoints.seconds=1000")  # epochs come a second time, and must not be in MLflow twice
-    home.wait_for(lambda rows: any(t.state == "running" and len(t.epochs) > 20 for t in rows.trials), process)
+    home.wait_for(lambda history: any(t.state == "running" and len(t.epochs) > 20 for t in history.trials), process)
     process.kill()
     process.communicate(timeout=30)
     assert not left_behind(process.pid), "orphans"
@@ -72,7 +74,7 @@ def assert_mlflow_whole(home: Home) -> None:
     client = mlflow.MlflowClient(f"sqlite:///{home.root}/mlruns/mlflow.db")
     runs = client.search_runs([client.get_experiment_by_name("corners").experiment_id])
     assert len(runs) == 3 and {run.info.status for run in runs} == {"FINISHED"}
-    for trial in home.rows().trials:
+    for trial in home.history().trials:
         steps = [point.step for point in client.get_metric_history(trial.run_id, "loss")]
         assert sorted(steps) == list(range(1, EPOCHS + 1))
 
@@ -81,8 +83,8 @@ def test_sigkill_of_everything_twice(home: Home, finished: tuple[Home, str]) -> 
     """Killed at once with all its processes, two times, on one worker: still the same bits."""
     for _ in range(2):
         process = home.start("tracking=none", "workers.count=1")
-        done = len([1 for trial in (home.rows().trials if (home.root / "sweeps").exists() else []) if trial.epochs])
-        home.wait_for(lambda rows, done=done: sum(bool(t.epochs) for t in rows.trials) > done, process)  # type: ignore[misc]
+        done = len([1 for trial in (home.history().trials if (home.root / "sweeps").exists() else []) if trial.epochs])
+        home.wait_for(lambda history, done=done: sum(bool(t.epochs) for t in history.trials) > done, process)  # type: ignore[misc]
         kill_group(process)
     assert home.run("tracking=none").returncode == 0
     assert_same_results(home, finished)
@@ -97,8 +99,8 @@ def test_sigkill_of_a_worker(home: Home, finished: tuple[Home, str]) -> None:
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 0, output
     assert "ended by SIGKILL" in output
-    (failure,) = home.rows().failures
-    assert home.rows().trial(failure.subject).attempts == 2
+    (failure,) = home.history().failures
+    assert home.history().trial(failure.subject).attempts == 2
     assert_same_results(home, finished)
 
 
@@ -113,7 +115,7 @@ def test_sigterm(home: Home) -> None:
     home.wait_for(in_training, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
-    assert any(trial.state == "interrupted" for trial in home.rows().trials)
+    assert any(trial.state == "interrupted" for trial in home.history().trials)
 
 
 def test_damaged_checkpoint_is_never_used(home: Home, finished: tuple[Home, str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.folder import open_sweep
-from src.ledger import read_rows
+from src.ledger import read_history
 from src.rows import Trial
 from src.strategies import point_key
 from tests.functional.conftest import Home, kill_group, run
@@ -34,17 +34,17 @@ def test_confirmed_and_refitted(home: Home) -> None:
     result = home.run(*SHORT, "search.repeats=2", "search.confirm=2", "search.confirm_repeats=2", "search.refit=true")
     assert result.returncode == 0, result.stdout
     assert "fresh seeds" in result.stdout and "the winner trained on validation images too" in result.stdout
-    rows = home.rows()
-    assert [(t.role, t.repeat) for t in rows.trials] == [
+    history = home.history()
+    assert [(t.role, t.repeat) for t in history.trials] == [
         *[("search", repeat) for repeat in (0, 0, 1, 1)],
         *[("confirm", repeat) for repeat in (0, 0, 1, 1)],
         ("refit", 0),
     ]
-    assert {trial.state for trial in rows.trials} == {"finished"}
-    refit = rows.trials[-1]
+    assert {trial.state for trial in history.trials} == {"finished"}
+    refit = history.trials[-1]
     assert "val_loss" not in refit.epochs[-1].metrics and refit.validation is None
-    assert [evaluation.trial for evaluation in rows.evaluations] == [refit.number]
-    assert all(trial.validation for trial in rows.trials[:-1])
+    assert [evaluation.trial for evaluation in history.evaluations] == [refit.number]
+    assert all(trial.validation for trial in history.trials[:-1])
     assert (home.folder() / "report" / "report.html").is_file()
     assert_in_mlflow(home, refit.run_id)
 
@@ -65,17 +65,19 @@ def test_pruned_then_continued(home: Home, whole: Home) -> None:
     """A pruned trial keeps its curve; without the pruner it goes on from there, to the weights it would have had."""
     result = home.run(*SHORT, "search.pruner=top_k", "search.keep=1")
     assert result.returncode == 0, result.stdout
-    assert sorted((t.state, len(t.epochs)) for t in home.rows().trials) == [("finished", 4), ("pruned", 1)]
-    assert "place 2 of 2 after 1 epoch" in {trial.reason for trial in home.rows().trials} and "pruned" in result.stdout
+    assert sorted((t.state, len(t.epochs)) for t in home.history().trials) == [("finished", 4), ("pruned", 1)]
+    assert (
+        "place 2 of 2 after 1 epoch" in {trial.reason for trial in home.history().trials} and "pruned" in result.stdout
+    )
     assert result.stdout.count("at a rung") == 2
     assert home.run(*SHORT).returncode == 0
-    assert [bits(trial) for trial in home.rows().trials] == [bits(trial) for trial in whole.rows().trials]
+    assert [bits(trial) for trial in home.history().trials] == [bits(trial) for trial in whole.history().trials]
 
 
 def trials_of(home: Home, name: str) -> list[Trial]:
     """Of one of several sweeps in a folder."""
     sweep = open_sweep(home.root / "sweeps" / name)
-    return read_rows(sweep.path, sweep.objective).trials
+    return read_history(sweep.path, sweep.objective).trials
 
 
 def test_never_trained_twice(home: Home, whole: Home) -> None:
@@ -124,10 +126,10 @@ def test_guided_then_killed(home: Home) -> None:
     whole = Home(home.root / "whole", home.images)
     assert whole.run(*guided, *alone).returncode == 0
     process = home.start(*guided, *alone)
-    home.wait_for(lambda rows: len(rows.trials) == 11, process)
+    home.wait_for(lambda history: len(history.trials) == 11, process)
     kill_group(process)
     assert home.run(*guided, *alone).returncode == 0
-    ours, theirs = home.rows(), whole.rows()
+    ours, theirs = home.history(), whole.history()
     assert [point.values for point in ours.points] == [point.values for point in theirs.points]
     assert [[e.metrics for e in t.epochs] for t in ours.trials] == [
         [e.metrics for e in t.epochs] for t in theirs.trials

@@ -24,19 +24,19 @@ def test_prints_the_result(finished: tuple[Home, str]) -> None:
 def test_trains_well(finished: tuple[Home, str]) -> None:
     """An easy problem is learned: the pieces (loss, metrics, validation) fit together."""
     home, _ = finished
-    rows = home.rows()
-    assert [trial.state for trial in rows.trials] == ["finished", "finished"]
-    assert all(len(trial.epochs) == EPOCHS and (trial.objective or 0) > 0.9 for trial in rows.trials)
-    assert rows.evaluations[0].accuracy > 0.9
+    history = home.history()
+    assert [trial.state for trial in history.trials] == ["finished", "finished"]
+    assert all(len(trial.epochs) == EPOCHS and (trial.objective or 0) > 0.9 for trial in history.trials)
+    assert history.evaluations[0].accuracy > 0.9
 
 
 def test_complete_sweep_trains_nothing_again(finished: tuple[Home, str]) -> None:
     """The same command on a complete sweep says so and touches neither trials nor test data."""
     home, _ = finished
-    before = home.rows()
+    before = home.history()
     result = home.run()
     assert result.returncode == 0 and "This sweep is complete." in result.stdout
-    after = home.rows()
+    after = home.history()
     assert after.trials == before.trials and after.evaluations == before.evaluations
 
 
@@ -45,8 +45,8 @@ def test_compare_agrees_with_the_ledger(finished: tuple[Home, str]) -> None:
     home, _ = finished
     command = [sys.executable, "-m", "src.compare", "latest", "--sweeps", str(home.root / "sweeps")]
     table = json.loads(run([*command, "--format", "json"]).stdout)
-    rows = home.rows()
-    assert {row["trial"]: row["run_id"] for row in table} == {t.number: t.run_id for t in rows.trials}
+    history = home.history()
+    assert {row["trial"]: row["run_id"] for row in table} == {t.number: t.run_id for t in history.trials}
     assert {row["activation"] for row in table} == {"relu", "tanh"}
     assert "relu" in run(command).stdout
     assert run([*command, "--format", "csv"]).stdout.startswith("trial,point,role,repeat,state,reason,activation,")
@@ -77,11 +77,11 @@ def test_a_trial_that_fails_does_not_end_the_sweep(home: Home) -> None:
     ]
     result = home.run(*options, *rates, "workers.count=1")
     assert result.returncode == 0, result.stdout
-    good, bad = home.rows().trials
+    good, bad = home.history().trials
     assert (good.state, bad.state, bad.attempts) == ("finished", "failed", 1)
     assert "in epoch 1" in bad.reason and "trial 2 failed" in result.stdout
     again = home.run(*options, *rates, "workers.count=1", "search.retry_failed=true")
-    assert home.rows().trials[1].attempts == 2 and home.rows().trials[0].attempts == 1, again.stdout
+    assert home.history().trials[1].attempts == 2 and home.history().trials[0].attempts == 1, again.stdout
 
 
 def test_random_search_and_more_trials(home: Home) -> None:
@@ -97,12 +97,12 @@ def test_random_search_and_more_trials(home: Home) -> None:
         "checkpoints.keep=1",
     ]
     assert home.run(*options, "search.max_trials=2").returncode == 0
-    first = home.rows()
+    first = home.history()
     assert home.run(*options, "search.max_trials=3").returncode == 0
-    rows = home.rows()
-    assert [trial.state for trial in rows.trials] == ["finished"] * 3
-    assert [p.values for p in rows.points[:2]] == [p.values for p in first.points]
-    assert sum(trial.weights is not None for trial in rows.trials) == 1, "checkpoints.keep=1 keeps the best alone"
+    history = home.history()
+    assert [trial.state for trial in history.trials] == ["finished"] * 3
+    assert [p.values for p in history.points[:2]] == [p.values for p in first.points]
+    assert sum(trial.weights is not None for trial in history.trials) == 1, "checkpoints.keep=1 keeps the best alone"
 
 
 @pytest.mark.parametrize("trial", [1, 2])
@@ -113,7 +113,7 @@ def test_mlflow_has_everything_of_a_trial(finished: tuple[Home, str], trial: int
     home, _ = finished
     mlflow.set_tracking_uri(f"sqlite:///{home.root}/mlruns/mlflow.db")
     client = mlflow.MlflowClient()
-    row = home.rows().trials[trial - 1]
+    row = home.history().trials[trial - 1]
     found = client.get_run(row.run_id)
     assert found.info.status == "FINISHED"
     assert found.data.params["activation.name"] == ("relu", "tanh")[trial - 1]
@@ -155,7 +155,7 @@ def test_mlflow_has_the_sweep(finished: tuple[Home, str]) -> None:
         "test",
     }
     assert len(client.get_metric_history(parent.info.run_id, f"best_so_far/val_accuracy_{EPOCHS}_epochs")) == 2
-    assert parent.data.metrics["test_accuracy"] == home.rows().evaluations[0].accuracy
+    assert parent.data.metrics["test_accuracy"] == home.history().evaluations[0].accuracy
     assert parent.outputs and parent.outputs.model_outputs
     table = client.load_table(experiment.experiment_id, "results.json", [parent.info.run_id])
     assert len(table) == 2

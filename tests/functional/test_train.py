@@ -33,7 +33,7 @@ def test_prints_epochs_and_looks_at_the_test_data_once(trained: tuple[Home, str]
     assert home.folder().name.startswith("dnn_128-single-corners-")
     assert [f"epoch {number}/3 accuracy" in output for number in (1, 2, 3)] == [True] * 3
     assert "1 point: 1 to train" in output and "1 worker:" in output
-    assert "looked at once" in output and len(home.rows().evaluations) == 1
+    assert "looked at once" in output and len(home.history().evaluations) == 1
 
 
 def test_what_the_network_did_on_the_test_data_is_in_mlflow(trained: tuple[Home, str]) -> None:
@@ -42,12 +42,12 @@ def test_what_the_network_did_on_the_test_data_is_in_mlflow(trained: tuple[Home,
 
     home, _ = trained
     client = mlflow.MlflowClient(f"sqlite:///{home.root}/mlruns/mlflow.db")
-    run_id = home.rows().trials[0].run_id
+    run_id = home.history().trials[0].run_id
     parent = client.get_run(run_id).data.tags["mlflow.parentRunId"]
     for one in (run_id, parent):
         pictures = {item.path for item in client.list_artifacts(one, "test")}
         assert pictures == {"test/first_predictions.png", "test/confusion.png", "test/mistakes.png"}
-        assert client.get_run(one).data.metrics["test_accuracy"] == home.rows().evaluations[0].accuracy
+        assert client.get_run(one).data.metrics["test_accuracy"] == home.history().evaluations[0].accuracy
 
 
 def test_predicts_by_sweep_by_uri_and_by_file(trained: tuple[Home, str], tmp_path: Path) -> None:
@@ -59,10 +59,10 @@ def test_predicts_by_sweep_by_uri_and_by_file(trained: tuple[Home, str], tmp_pat
     for path, image in zip(files, x, strict=True):
         Image.fromarray(image).save(path)
     sweep = home.folder()
-    evaluation = home.rows().evaluations[0]
+    evaluation = home.history().evaluations[0]
     assert evaluation.model
     folders = ["--sweeps", str(home.root / "sweeps"), "--mlruns", str(home.root / "mlruns"), "--format", "json"]
-    models = [sweep.name, f"runs:/{home.rows().trials[0].run_id}/model", str(sweep / evaluation.model.path)]
+    models = [sweep.name, f"runs:/{home.history().trials[0].run_id}/model", str(sweep / evaluation.model.path)]
     command = [sys.executable, "-m", "src.predict", *map(str, files), *folders, "--model"]
     printed = [run([*command, model]).stdout for model in models]
     assert printed[0].startswith("model: ") and evaluation.model.path in printed[0]
@@ -77,10 +77,10 @@ def test_predicts_by_sweep_by_uri_and_by_file(trained: tuple[Home, str], tmp_pat
 def test_more_epochs_go_on(trained: tuple[Home, str]) -> None:
     """Asking for more epochs continues from the last one; the epochs before stay as they were."""
     home, _ = trained
-    before = home.rows().trials[0].epochs
+    before = home.history().trials[0].epochs
     output = train(home, "training.epochs=5")
     assert "epoch 4/5" in output and "epoch 3/5" not in output
-    (trial,) = home.rows().trials
+    (trial,) = home.history().trials
     assert trial.epochs[:3] == before and len(trial.epochs) == 5 and trial.attempts == 2
 
 

@@ -36,7 +36,7 @@ from src import figures, plots, processes, tracking
 from src.config import CONF, report_errors, resolve, validate
 from src.estimate import show_seconds
 from src.folder import list_sweeps, open_sweep
-from src.ledger import read_arrays, read_rows
+from src.ledger import read_arrays, read_history
 from src.report import new_table
 from src.schema import Config
 
@@ -256,7 +256,7 @@ def members(group: int) -> list[psutil.Process]:
     return found
 
 
-def bury(arena: Arena, group: int) -> None:
+def replace_dead(arena: Arena, group: int) -> None:
     """After the coordinator's end nothing of it may live on."""
     deadline = time.monotonic() + 5
     while members(group) and time.monotonic() < deadline:
@@ -277,7 +277,7 @@ def finish(arena: Arena, config: Config, log: Path) -> None:
         wait(child, 10)
     elif code:
         arena.found(f"exits with {code}")
-    bury(arena, child)
+    replace_dead(arena, child)
 
 
 # ------------------------------------------------------------------------------------------ results
@@ -288,17 +288,17 @@ Result = dict[str, Any]
 def result_of(folder: Path) -> Result:
     """All that must be equal: points, trials, every metric of every epoch, final weights, winner, test."""
     (path,) = list_sweeps(folder / "sweeps")
-    rows = read_rows(path, open_sweep(path).objective)
-    weights = {t.number: read_arrays(path, t.weights) for t in rows.trials if t.weights}
-    validation = {t.number: read_arrays(path, t.validation) for t in rows.trials if t.validation}
+    history = read_history(path, open_sweep(path).objective)
+    weights = {t.number: read_arrays(path, t.weights) for t in history.trials if t.weights}
+    validation = {t.number: read_arrays(path, t.validation) for t in history.trials if t.validation}
     return {
-        "points": [(p.number, p.values, p.state) for p in rows.points],
-        "trials": [(t.number, t.point, t.role, t.seed, t.state, t.reason, t.best_epoch) for t in rows.trials],
-        "metrics": [[(e.number, e.metrics) for e in t.epochs] for t in rows.trials],
+        "points": [(p.number, p.values, p.state) for p in history.points],
+        "trials": [(t.number, t.point, t.role, t.seed, t.state, t.reason, t.best_epoch) for t in history.trials],
+        "metrics": [[(e.number, e.metrics) for e in t.epochs] for t in history.trials],
         "weights": {n: {k: a.tobytes() for k, a in arrays.items()} for n, arrays in weights.items()},
         "validation": {n: {k: a.tobytes() for k, a in arrays.items()} for n, arrays in validation.items()},
-        "test": [(e.trial, e.epoch, e.loss, e.accuracy) for e in rows.evaluations],
-        "in MLflow": [bool(t.run_id) for t in rows.trials],
+        "test": [(e.trial, e.epoch, e.loss, e.accuracy) for e in history.evaluations],
+        "in MLflow": [bool(t.run_id) for t in history.trials],
         "files": sorted(file.name for file in (path / "models").iterdir()),
     }
 
@@ -345,7 +345,7 @@ def kill_at_every_step(arena: Arena, expected: Result, every: int, limit: float)
         STEPS.reset(target, victim)
         child = start(config, folder / "log")
         code = wait(child, TIMEOUT)
-        bury(arena, child)
+        replace_dead(arena, child)
         reached = STEPS.count.value >= target
         arena.kills[f"{victim}, at a step"] += reached
         if code != 0:
@@ -373,7 +373,7 @@ def kill_at_random(arena: Arena, expected: Result, seed: int, kills: int) -> Non
                 kill(victim, child, rng.choice(living).pid if living else child)
                 arena.kills[f"{victim}, at random"] += 1
                 code = wait(child, rng.uniform(0.05, 4) if victim == VICTIMS[2] else 10)
-            bury(arena, child)
+            replace_dead(arena, child)
         if code != 0:
             finish(arena, config, folder / "log")
         compare(arena, folder, expected)

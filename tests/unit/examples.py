@@ -17,7 +17,7 @@ from src.ledger import write_arrays
 from src.messages import Checked, EpochEnded, Finished, Started
 from src.plan import new_trials
 from src.proposals import Plan, new_points
-from src.rows import Rows
+from src.rows import History
 from src.schema import Config
 from src.values import Epoch, File
 
@@ -96,40 +96,42 @@ def file(name: str) -> File:
     return File(f"checkpoints/{name}.npz", "0" * 64)
 
 
-def propose(plan: Plan, rows: Rows) -> None:
+def propose(plan: Plan, history: History) -> None:
     """Add the points that the plan proposes."""
-    for point in new_points(plan, rows):
-        rows.apply(point, 0)
+    for point in new_points(plan, history):
+        history.apply(point, 0)
 
 
-def check(rows: Rows, number: int, reason: str = "", size: int = 100) -> None:
+def check(history: History, number: int, reason: str = "", size: int = 100) -> None:
     """A point has been checked: it cannot be built, or it has so many parameters and operations."""
-    rows.apply(Checked(number, reason, *((0, 0, 0) if reason else (size, 10 * size, 12 * size))), 0)
+    history.apply(Checked(number, reason, *((0, 0, 0) if reason else (size, 10 * size, 12 * size))), 0)
 
 
-def checked_rows(plan: Plan) -> Rows:
+def checked_history(plan: Plan) -> History:
     """All points proposed, found feasible, and given trials."""
-    rows = Rows(plan.config.search.objective)
-    propose(plan, rows)
-    for point in rows.points:
+    history = History(plan.config.search.objective)
+    propose(plan, history)
+    for point in history.points:
         if point.state == "unchecked":
-            check(rows, point.number, size=100 * point.number)
-    for trial in new_trials(plan, rows):
-        rows.apply(trial, 0)
-    return rows
+            check(history, point.number, size=100 * point.number)
+    for trial in new_trials(plan, history):
+        history.apply(trial, 0)
+    return history
 
 
-def finish(rows: Rows, number: int, *epochs: Epoch, reason: str = "") -> None:
+def finish(history: History, number: int, *epochs: Epoch, reason: str = "") -> None:
     """A trial has been trained for these epochs."""
-    rows.apply(Started(number, rows.trial(number).attempts + 1), 0)
+    history.apply(Started(number, history.trial(number).attempts + 1), 0)
     for one in epochs:
-        rows.apply(EpochEnded(number, one, file(f"{number}-{one.number}") if one is epochs[-1] else None), 0)
-    rows.apply(Finished(number, file(f"{number}-best"), reason), 0)
+        history.apply(EpochEnded(number, one, file(f"{number}-{one.number}") if one is epochs[-1] else None), 0)
+    history.apply(Finished(number, file(f"{number}-best"), reason), 0)
 
 
-def measured(folder: Path, rows: Rows, number: int, right: Sequence[int], loss: Sequence[float] | None = None) -> None:
+def measured(
+    folder: Path, history: History, number: int, right: Sequence[int], loss: Sequence[float] | None = None
+) -> None:
     """A trial has been trained for one epoch, and this is what became of each validation image."""
     values = np.array(right, np.uint8), np.array(loss or [1.0] * len(right), np.float32)
     stored = write_arrays(folder, f"checkpoints/{number}-validation.npz", {"right": values[0], "loss": values[1]})
-    finish(rows, number, epoch(1, float(values[0].mean()), float(values[1].mean())))
-    rows.apply(Finished(number, file(f"{number}-best"), "", stored), 0)
+    finish(history, number, epoch(1, float(values[0].mean()), float(values[1].mean())))
+    history.apply(Finished(number, file(f"{number}-best"), "", stored), 0)

@@ -5,17 +5,17 @@ import pytest
 from src.analysis import left_out, point_table, trial_table
 from src.messages import Started, Tracked
 from src.proposals import Plan
-from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
+from tests.unit.examples import SPACE, checked_history, config, epoch, finish
 
 
 def test_trial_table() -> None:
     """The best first, those without a result last; the best epoch's metrics; parameters and time."""
-    rows = checked_rows(Plan.of(config(space=SPACE)))
-    finish(rows, 3, epoch(1, 0.5, seconds=1.234), epoch(2, 0.8, 0.7), epoch(3, 0.6))
-    finish(rows, 2, epoch(1, 0.4), reason="early stopping")
-    rows.apply(Tracked(3, "abc"), 0)
-    rows.apply(Started(1, 1), 0)
-    table = trial_table(rows)
+    history = checked_history(Plan.of(config(space=SPACE)))
+    finish(history, 3, epoch(1, 0.5, seconds=1.234), epoch(2, 0.8, 0.7), epoch(3, 0.6))
+    finish(history, 2, epoch(1, 0.4), reason="early stopping")
+    history.apply(Tracked(3, "abc"), 0)
+    history.apply(Started(1, 1), 0)
+    table = trial_table(history)
     assert [(row["trial"], row["state"]) for row in table] == [
         (3, "finished"),
         (2, "finished"),
@@ -47,11 +47,11 @@ def test_trial_table() -> None:
 
 def test_point_table() -> None:
     """Means and deviations over a point's seeds, the best mean first; points without a result have no row."""
-    rows = checked_rows(Plan.of(config("search.repeats=2", space=SPACE)))
-    finish(rows, 1, epoch(1, 0.9, 0.5), epoch(2, 0.1, seconds=3.0))
-    finish(rows, 5, epoch(1, 0.5, 0.7))
-    finish(rows, 2, epoch(1, 0.8, 0.4))
-    first, second = point_table(rows)
+    history = checked_history(Plan.of(config("search.repeats=2", space=SPACE)))
+    finish(history, 1, epoch(1, 0.9, 0.5), epoch(2, 0.1, seconds=3.0))
+    finish(history, 5, epoch(1, 0.5, 0.7))
+    finish(history, 2, epoch(1, 0.8, 0.4))
+    first, second = point_table(history)
     assert first == {
         "point": 2,
         "trials": [2],
@@ -74,6 +74,6 @@ def test_point_table() -> None:
 def test_left_out() -> None:
     """Points that do not train, by the reason why."""
     space = {"architecture": {"filters": {"choice": [32, [32, 32], [1, 2, 3], [32, 32], [4, 5, 6]]}}}
-    reasons = left_out(checked_rows(Plan.of(config(space=space))))
+    reasons = left_out(checked_history(Plan.of(config(space=space))))
     assert list(reasons.values()) == [[2, 4], [3, 5]]
     assert [reason.partition(":")[0] for reason in reasons] == ["duplicate", "infeasible"]

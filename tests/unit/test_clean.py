@@ -13,10 +13,10 @@ import pytest
 from src import clean
 from src.config import run_reading
 from src.data import name_of
-from src.folder import create_or_check, hold, last_written, list_sweeps, open_sweep, write_last
-from src.ledger import Ledger, read_rows, write_arrays
+from src.folder import create_or_check, last_written, list_sweeps, lock_sweep, open_sweep, write_last
+from src.ledger import Ledger, read_history, write_arrays
 from src.messages import Checked, EpochEnded, Finished, Paused, Pruned, Started, Stopped, Tracked
-from src.plan import is_complete, new_trials, next_work
+from src.plan import is_complete, new_trials, next_job
 from src.proposals import Plan, new_points
 from src.rows import Invocation
 from src.schema import Config
@@ -52,11 +52,11 @@ def make_sweep(
     (path / "models" / "1.keras").write_text("a model")
     ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
     ledger.save(Invocation(1, 1.0, 2.0, name, 1, {}, {}))
-    for point in new_points(plan, ledger.rows):
+    for point in new_points(plan, ledger.history):
         ledger.save(point)
-    for point in ledger.rows.points:
+    for point in ledger.history.points:
         ledger.save(Checked(point.number, "", 10, 20, 30))
-    for trial in new_trials(plan, ledger.rows):
+    for trial in new_trials(plan, ledger.history):
         ledger.save(trial)
     for number in range(1, finished + 1):
         train(ledger, path, number)
@@ -146,12 +146,12 @@ def test_checkpoints_are_removed(run: Clean, tmp_path: Path) -> None:
     code, out, err = run("mine", "--yes")
     assert (code, err) == (0, "") and "removed" in out and "8 files, 9 MB" in out and "Nothing" not in out
     assert stored(path) == {f"{number}-validation" for number in range(1, 5)} and (path / "models/1.keras").is_file()
-    rows = read_rows(path, "val_accuracy")
-    for trial in rows.trials:
+    history = read_history(path, "val_accuracy")
+    for trial in history.trials:
         assert (trial.checkpoint, trial.weights, trial.state) == (None, None, "finished") and trial.validation
-    assert is_complete(Plan.of(chosen_for(tmp_path)), rows) and last_written(path) == pytest.approx(written)
+    assert is_complete(Plan.of(chosen_for(tmp_path)), history) and last_written(path) == pytest.approx(written)
     assert "no checkpoint to remove" in run("mine", "--yes")[1]
-    extension = next_work(Plan.of(chosen_for(tmp_path, "training.epochs=2")), rows, ())
+    extension = next_job(Plan.of(chosen_for(tmp_path, "training.epochs=2")), history, ())
     assert getattr(extension, "epochs", None) == ()  # anew, from the first
 
 
@@ -197,8 +197,8 @@ def test_files_outside_of_the_sweep(run: Clean, tmp_path: Path) -> None:
     path = make_sweep(tmp_path)
     (tmp_path / "precious").write_text("mine")
     ledger = Ledger.open(path, "val_accuracy")
-    ledger.rows.trial(1).weights = File("../../precious", "0" * 64)
-    ledger.save(ledger.rows.trial(1))
+    ledger.history.trial(1).weights = File("../../precious", "0" * 64)
+    ledger.save(ledger.history.trial(1))
     ledger.close()
     before = stored(path)
     code, out, err = run("mine", "--yes")
@@ -213,7 +213,7 @@ def test_files_outside_of_the_sweep(run: Clean, tmp_path: Path) -> None:
 def test_a_sweep_in_use_is_left_alone(run: Clean, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """A sweep that a process works on is refused, with that process' name."""
     path = make_sweep(tmp_path, "tracking=none")
-    with hold(path, steal=False):
+    with lock_sweep(path, steal=False):
         code, out, err = run("mine", *arguments)
     assert (code, out) == (2, "") and "mine is in use by process" in err and len(stored(path)) == 12
 
@@ -283,7 +283,7 @@ def make_runs(folder: Path, path: Path) -> list[str]:
     experiment = client.get_experiment_by_name(label)
     location = (folder / "mlruns" / "artifacts" / label).as_uri()
     number = experiment.experiment_id if experiment else client.create_experiment(label, artifact_location=location)
-    tags = {"sweep.id": sweep_id(open_sweep(path), read_rows(path, "val_accuracy"))}
+    tags = {"sweep.id": sweep_id(open_sweep(path), read_history(path, "val_accuracy"))}
     runs = []
     for own in ({}, {"trial": "1"}, {"trial": "2"}):
         run = client.create_run(number, tags={**tags, **own}).info.run_id

@@ -39,11 +39,11 @@ def write_sweep(
     folder.mkdir(parents=True)
     create_or_check(folder, plan.config, digest)
     ledger = Ledger.open(folder, plan.config.search.objective)
-    for point in new_points(plan, ledger.rows):
+    for point in new_points(plan, ledger.history):
         ledger.save(point)
-        check(ledger.rows, point.number, size=100 * point.number)
+        check(ledger.history, point.number, size=100 * point.number)
         ledger.save(point)
-    while added := new_trials(plan, ledger.rows):
+    while added := new_trials(plan, ledger.history):
         for trial in added:
             ledger.save(trial)
             if trial.point in wrong:
@@ -104,7 +104,7 @@ def test_what_was_taken_is_said(sweeps: Path, capsys: pytest.CaptureFixture[str]
     assert "taken" not in printed(capsys, sweeps, "mine")
     ledger = Ledger.open(sweeps / "mine", "val_accuracy")
     for number, origin in ((1, "b trial 7"), (2, "a trial 1"), (4, "b trial 12")):
-        trial = ledger.rows.trial(number)
+        trial = ledger.history.trial(number)
         epochs, files = tuple(trial.epochs), (trial.checkpoint, trial.weights, trial.validation)
         ledger.save(Reused(number, 1, origin, epochs, "finished", "", "", *files))
     ledger.close()

@@ -4,16 +4,16 @@ import pytest
 
 from src.environment import DECISIVE, describe, drift
 from src.proposals import Plan
-from src.rows import Invocation, Rows
-from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
+from src.rows import History, Invocation
+from tests.unit.examples import SPACE, checked_history, config, epoch, finish
 
 
-def trained_under(environment: dict[str, str]) -> Rows:
+def trained_under(environment: dict[str, str]) -> History:
     """A sweep whose first epoch was trained under these versions."""
-    rows = checked_rows(Plan.of(config("training.epochs=1", space=SPACE)))
-    finish(rows, 1, epoch(1))
-    rows.invocations.append(Invocation(1, 0, 1e9, "here", 1, {}, environment))
-    return rows
+    history = checked_history(Plan.of(config("training.epochs=1", space=SPACE)))
+    finish(history, 1, epoch(1))
+    history.invocations.append(Invocation(1, 0, 1e9, "here", 1, {}, environment))
+    return history
 
 
 def test_equal_versions_are_no_drift() -> None:

@@ -12,9 +12,9 @@ from src.contrasts import Group, compare
 from src.figures import compact, pareto
 from src.plots import BLUE, ORANGE
 from src.proposals import Plan
-from src.rows import Invocation, Rows
-from src.standing import standings
-from tests.unit.examples import SPACE, checked_rows, config, epoch, finish
+from src.rows import History, Invocation
+from src.standing import point_results
+from tests.unit.examples import SPACE, checked_history, config, epoch, finish
 from tests.unit.test_plots import is_png
 
 SMALL: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}
@@ -28,15 +28,15 @@ RANGES: dict[str, Any] = {
 }
 
 
-def rows_of(space: dict[str, Any], *overrides: str) -> Rows:
+def rows_of(space: dict[str, Any], *overrides: str) -> History:
     """A sweep that has ended: the first point learns nothing, the others are near each other."""
-    rows = checked_rows(Plan.of(config("training.epochs=3", *overrides, space=space)))
-    rows.invocations.append(Invocation(1, 1000, 1e9, "here", 1, {}, {}))
+    history = checked_history(Plan.of(config("training.epochs=3", *overrides, space=space)))
+    history.invocations.append(Invocation(1, 1000, 1e9, "here", 1, {}, {}))
     rng = np.random.default_rng(0)
-    for trial in rows.trials:
+    for trial in history.trials:
         end = 0.1 if trial.point == 1 else 0.95 + 0.02 * rng.random()
-        finish(rows, trial.number, *(epoch(n, end - 0.3 / n, 1 / n, seconds=trial.number) for n in (1, 2, 3)))
-    return rows
+        finish(history, trial.number, *(epoch(n, end - 0.3 / n, 1 / n, seconds=trial.number) for n in (1, 2, 3)))
+    return history
 
 
 SWEEPS = {
@@ -46,13 +46,13 @@ SWEEPS = {
 }
 
 
-def draw_all(rows: Rows) -> dict[str, Figure | None]:
+def draw_all(history: History) -> dict[str, Figure | None]:
     """Every figure of a sweep."""
-    keys = figures.keys_that_vary(standings(rows, "search"))
-    drawn = {name: getattr(figures, name)(rows) for name in ("effects", "parallel", "trade_off", "progress")}
-    drawn |= {f"curves {key}": figures.curves_by(rows, key) for key in keys}
+    keys = figures.keys_that_vary(point_results(history, "search"))
+    drawn = {name: getattr(figures, name)(history) for name in ("effects", "parallel", "trade_off", "progress")}
+    drawn |= {f"curves {key}": figures.curves_by(history, key) for key in keys}
     return drawn | {
-        "heat map": figures.heat_map(rows, keys[0], keys[1]),
+        "heat map": figures.heat_map(history, keys[0], keys[1]),
         "bars": figures.importance_bars(dict.fromkeys(keys, 0.5), 0.9),
     }
 
@@ -78,9 +78,9 @@ def is_cut_off(figure: Figure) -> bool:
 
 def test_too_little_to_draw() -> None:
     """A single point has no figures of a sweep, and neither has a sweep without results."""
-    for rows in (rows_of({}), Rows("val_accuracy")):
+    for history in (rows_of({}), History("val_accuracy")):
         assert {
-            name: getattr(figures, name)(rows) for name in ("effects", "parallel", "trade_off", "progress")
+            name: getattr(figures, name)(history) for name in ("effects", "parallel", "trade_off", "progress")
         } == dict.fromkeys(("effects", "parallel", "trade_off", "progress"))
 
 
@@ -112,18 +112,18 @@ def test_pareto() -> None:
 
 def test_progress_leaves_pauses_out() -> None:
     """Time between two invocations does not count."""
-    rows = Rows("val_accuracy", invocations=[Invocation(n, 100 * n, 100 * n + 10, "", 1, {}, {}) for n in (1, 2)])
-    assert [figures.active_seconds(rows, moment) for moment in (100, 105, 150, 205)] == [0, 5, 10, 15]
+    history = History("val_accuracy", invocations=[Invocation(n, 100 * n, 100 * n + 10, "", 1, {}, {}) for n in (1, 2)])
+    assert [figures.active_seconds(history, moment) for moment in (100, 105, 150, 205)] == [0, 5, 10, 15]
 
 
 def test_progress_shows_what_was_pruned() -> None:
     """Pruned trials have marks of their own, beside those that were trained to the end."""
-    rows = checked_rows(Plan.of(config("training.epochs=1", space=SPACE)))
-    rows.invocations.append(Invocation(1, 1000, 1e9, "here", 1, {}, {}))
+    history = checked_history(Plan.of(config("training.epochs=1", space=SPACE)))
+    history.invocations.append(Invocation(1, 1000, 1e9, "here", 1, {}, {}))
     for number in (1, 2, 3, 4):
-        finish(rows, number, epoch(1, number / 10))
-    rows.trial(1).state = rows.trial(2).state = "pruned"
-    figure = figures.progress(rows)
+        finish(history, number, epoch(1, number / 10))
+    history.trial(1).state = history.trial(2).state = "pruned"
+    figure = figures.progress(history)
     assert figure
     marks = {line.get_marker(): len(line.get_xdata()) for line in figure.axes[0].lines}  # type: ignore[arg-type]
     assert (marks["o"], marks["x"]) == (2, 2) and "seconds since the start" in figure.axes[0].get_xlabel()

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from src.config import UserError
-from src.folder import create_or_check, find, hold, is_held, list_sweeps, open_sweep, relatives, sweep_path
+from src.folder import create_or_check, find, is_held, list_sweeps, lock_sweep, open_sweep, similar_sweeps, sweep_path
 from src.ledger import Ledger
 from src.schema import Config
 from tests.unit.examples import config
@@ -91,9 +91,9 @@ def test_relatives_are_named(tmp_path: Path) -> None:
     make_sweep(tmp_path / "near", here(tmp_path, "training.batch_size=32"), 1)
     make_sweep(tmp_path / "far", here(tmp_path, "architecture=dnn", "optimizer=sgd"), 2)
     make_sweep(tmp_path / "self", here(tmp_path), 3)
-    found = dict(relatives(tmp_path / "self", here(tmp_path), "digest"))
+    found = dict(similar_sweeps(tmp_path / "self", here(tmp_path), "digest"))
     assert found == {"near": {"training.batch_size": (32, 64)}}
-    assert not dict(relatives(tmp_path / "new", here(tmp_path), "other digest"))
+    assert not dict(similar_sweeps(tmp_path / "new", here(tmp_path), "other digest"))
 
 
 # -------------------------------------------------------------------------------------------- finding
@@ -168,26 +168,26 @@ def test_a_sweep_is_held_by_one_process(tmp_path: Path, holder: subprocess.Popen
     holder_words = f"process {holder.pid} on {re.escape(socket.gethostname())}"
     assert is_held(path)
     for steal in (False, True):
-        with pytest.raises(UserError, match=holder_words), hold(path, steal):
+        with pytest.raises(UserError, match=holder_words), lock_sweep(path, steal):
             pass
     assert is_held(path)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert not is_held(path)
-    with hold(path, steal=False):
+    with lock_sweep(path, steal=False):
         assert is_held(path)
 
 
 def test_another_sweep_is_free(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     """Holding one sweep does not hold another."""
-    with hold(tmp_path / "other", steal=False):
+    with lock_sweep(tmp_path / "other", steal=False):
         assert holder.poll() is None
 
 
 def test_a_sweep_is_let_go(tmp_path: Path) -> None:
     """After a sweep, and after an error in it, the next may begin."""
-    with pytest.raises(ZeroDivisionError), hold(tmp_path, steal=False):
+    with pytest.raises(ZeroDivisionError), lock_sweep(tmp_path, steal=False):
         raise ZeroDivisionError
-    with hold(tmp_path, steal=False):
+    with lock_sweep(tmp_path, steal=False):
         pass
     assert not is_held(tmp_path)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from src.config import UserError, flatten, validate
 from src.data import load
 from src.folder import sweep_path
-from src.ledger import DamagedError, Ledger, read_arrays, read_file, read_rows, write_arrays
+from src.ledger import DamagedError, Ledger, read_arrays, read_file, read_history, write_arrays
 from src.proposals import Plan, new_points
-from src.rows import Row, Rows
+from src.rows import History, Record
 from src.values import File
 from tests.unit.examples import config
 
@@ -68,7 +68,7 @@ def points_of(plain: dict[str, Any]) -> None:
         assert path.parent == Path(checked.paths.sweeps).resolve()
         plan = Plan.of(checked)
         plan.config = checked.model_copy(update={"search": checked.search.model_copy(update={"max_trials": 3})})
-        new_points(plan, Rows("val_accuracy"))
+        new_points(plan, History("val_accuracy"))
 
 
 @settings(max_examples=120, deadline=None)
@@ -116,10 +116,10 @@ def test_any_damage_to_a_ledger(tmp_path: Path, data: st.DataObject) -> None:
     shutil.copytree(STORED, folder)
     Ledger.open(folder, "val_accuracy").close()  # brings it to today's schema
     rewrite(folder)
-    before = read_rows(folder, "val_accuracy")
+    before = read_history(folder, "val_accuracy")
     damage(folder / "ledger.db", data)
     with suppress(UserError):
-        assert read_rows(folder, "val_accuracy") == before
+        assert read_history(folder, "val_accuracy") == before
     with suppress(UserError):
         Ledger.open(folder, "val_accuracy").close()
 
@@ -127,13 +127,13 @@ def test_any_damage_to_a_ledger(tmp_path: Path, data: st.DataObject) -> None:
 def rewrite(folder: Path) -> None:
     """Every row once more, so that all have checksums."""
     ledger = Ledger.open(folder, "val_accuracy")
-    rows = ledger.rows
-    kept: list[Row] = [*rows.points, *rows.trials, *rows.invocations]
+    history = ledger.history
+    kept: list[Record] = [*history.points, *history.trials, *history.invocations]
     for row in kept:
         ledger.put(row)
     ledger.connection.execute("DELETE FROM probes")
     ledger.connection.execute("DELETE FROM evaluations")
-    for trial in rows.trials:
+    for trial in history.trials:
         for epoch in trial.epochs:
             ledger.put((trial, epoch))
     ledger.close()

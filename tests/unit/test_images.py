@@ -451,8 +451,8 @@ def frame(height: int, width: int, thick: int) -> NDArray[np.uint8]:
 
 def checkerboard(size: int, field: int) -> NDArray[np.uint8]:
     """As much black as white."""
-    places = np.arange(size) // field
-    return (255 * ((places[:, np.newaxis] + places) % 2)).astype(np.uint8)
+    rank_points = np.arange(size) // field
+    return (255 * ((rank_points[:, np.newaxis] + rank_points) % 2)).astype(np.uint8)
 
 
 STRANGE: dict[str, NDArray[np.uint8]] = {

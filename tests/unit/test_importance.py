@@ -6,8 +6,8 @@ import numpy as np
 
 from src.importance import importance
 from src.proposals import Plan
-from src.rows import Rows
-from tests.unit.examples import checked_rows, config, epoch, finish
+from src.rows import History
+from tests.unit.examples import checked_history, config, epoch, finish
 
 SPACE: dict[str, Any] = {
     "architecture": {
@@ -19,12 +19,12 @@ SPACE: dict[str, Any] = {
 }
 
 
-def rows_of(space: dict[str, Any], result: Any) -> Rows:
+def rows_of(space: dict[str, Any], result: Any) -> History:
     """A finished trial for each point, whose accuracy is a function of its values."""
-    rows = checked_rows(Plan.of(config(space=space)))
-    for trial in rows.trials:
-        finish(rows, trial.number, epoch(1, result(rows.point(trial.point).values)))
-    return rows
+    history = checked_history(Plan.of(config(space=space)))
+    for trial in history.trials:
+        finish(history, trial.number, epoch(1, result(history.point(trial.point).values)))
+    return history
 
 
 def test_the_key_that_decides_comes_first() -> None:
@@ -70,10 +70,10 @@ def test_one_failure_is_not_all_that_mattered() -> None:
 def test_too_little_to_say() -> None:
     """Few points, or one key, have no importance."""
     assert importance(rows_of({"architecture": {"kernel": {"choice": [1, 3]}}}, lambda _: 0.5)) is None
-    assert importance(Rows("val_accuracy")) is None
+    assert importance(History("val_accuracy")) is None
 
 
 def test_the_same_again() -> None:
     """The same points give the same shares."""
-    rows = rows_of(SPACE, lambda v: 0.5 + 0.05 * v["architecture.kernel"])
-    assert importance(rows) == importance(rows)
+    history = rows_of(SPACE, lambda v: 0.5 + 0.05 * v["architecture.kernel"])
+    assert importance(history) == importance(history)

@@ -19,14 +19,14 @@ from src.ledger import (
     checksum,
     read_arrays,
     read_file,
-    read_rows,
+    read_history,
     write_arrays,
     write_durably,
     write_file,
 )
 from src.messages import (
     Checked,
-    CheckWork,
+    CheckJob,
     Dropped,
     EpochEnded,
     Failed,
@@ -35,11 +35,11 @@ from src.messages import (
     Started,
     Stopped,
     Tracked,
-    TrainWork,
+    TrainJob,
 )
 from src.plan import new_trials
 from src.proposals import Plan, new_points
-from src.rows import Invocation, Rows
+from src.rows import History, Invocation
 from src.values import Evaluation, File, Probe
 from tests.unit.examples import config, epoch, file
 
@@ -52,11 +52,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened = Ledger.open(tmp_path, "val_accuracy")
     plan = Plan.of(config(space=SPACE))
     opened.save(Invocation(1, 1.5, 1.5, "höst", 7, {"training": {"epochs": 2}}, {"python": "3"}))
-    for point in new_points(plan, opened.rows):
+    for point in new_points(plan, opened.history):
         opened.save(point)
     for number in (1, 2):
         opened.save(Checked(number, "", 10, 20, 30))
-    for trial in new_trials(plan, opened.rows):
+    for trial in new_trials(plan, opened.history):
         opened.save(trial)
     yield opened
     opened.close()
@@ -67,7 +67,7 @@ def checkpoint(folder: Path, name: str) -> File:
     return write_arrays(folder, f"checkpoints/{name}.npz", {"a": np.arange(3)})
 
 
-TRAIN = TrainWork(1, 1, {"a": [1]}, 3, "val_accuracy", 2, file("x"), (epoch(1),))
+TRAIN = TrainJob(1, 1, {"a": [1]}, 3, "val_accuracy", 2, file("x"), (epoch(1),))
 EVENTS: list[Any] = [
     Probe(1, 20, 0.5, 1e-4),
     Started(1, 1),
@@ -79,8 +79,8 @@ EVENTS: list[Any] = [
     Evaluation(1, 2, 0.1, 0.9, 12.5),
     Started(2, 1),
     Failed(TRAIN, "crash", "line\n'quoted'", "Traceback …"),
-    Failed(CheckWork(2, {}), "crash", "its end"),
-    Failed(CheckWork(2, {}), "crash", "its end"),
+    Failed(CheckJob(2, {}), "crash", "its end"),
+    Failed(CheckJob(2, {}), "crash", "its end"),
     Stopped(2),
     Reused(2, 2, "öther trial 7", (epoch(1, 1 / 3), epoch(2)), "finished", "early", "", file("2"), file("2-best")),
     Dropped(1),
@@ -94,31 +94,31 @@ def test_every_event_survives(ledger: Ledger, tmp_path: Path) -> None:
     """After each event the file holds what memory holds, to the last bit and type."""
     for event in EVENTS:
         ledger.save(event)
-        assert read_rows(tmp_path, "val_accuracy") == ledger.rows, event
+        assert read_history(tmp_path, "val_accuracy") == ledger.history, event
     ledger.close()
     again = Ledger.open(tmp_path, "val_accuracy")
-    assert repr(again.rows) == repr(ledger.rows)
-    assert len(again.rows.failures) == 3 and again.rows.crashes["check", 2] == 2
+    assert repr(again.history) == repr(ledger.history)
+    assert len(again.history.failures) == 3 and again.history.crashes["check", 2] == 2
     again.close()
 
 
 def test_readers_see_what_is_saved(ledger: Ledger, tmp_path: Path) -> None:
     """A reader beside the writer sees every event that was saved, and cannot write."""
-    assert read_rows(tmp_path, "val_accuracy").trial(1).state == "waiting"
+    assert read_history(tmp_path, "val_accuracy").trial(1).state == "waiting"
     ledger.save(Started(1, 1))
-    assert read_rows(tmp_path, "val_accuracy").trial(1).state == "running"
+    assert read_history(tmp_path, "val_accuracy").trial(1).state == "running"
 
 
 def test_a_save_is_all_or_nothing(ledger: Ledger, tmp_path: Path) -> None:
     """Where one of an event's rows cannot be written, none is, and the message says that the rest is safe."""
     ledger.connection.execute("CREATE TRIGGER full BEFORE INSERT ON invocations BEGIN SELECT RAISE(ABORT, 'x'); END")
-    before = read_rows(tmp_path, "val_accuracy")
+    before = read_history(tmp_path, "val_accuracy")
     with pytest.raises((UserError, sqlite3.Error)):
         ledger.save(EpochEnded(1, epoch(1), file("1-1")))
     ledger.connection.execute("DROP TRIGGER full")
-    assert read_rows(tmp_path, "val_accuracy") == before
+    assert read_history(tmp_path, "val_accuracy") == before
     ledger.save(Started(1, 1))  # the connection is not stuck in a transaction
-    assert read_rows(tmp_path, "val_accuracy").trial(1).state == "running"
+    assert read_history(tmp_path, "val_accuracy").trial(1).state == "running"
 
 
 def test_a_ledger_that_cannot_be_written(ledger: Ledger, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_ledger_that_cannot_be_written(ledger: Ledger, tmp_path: Path) -> None
     with pytest.raises(UserError, match="everything up to the event before is safe"):
         ledger.save(EpochEnded(1, epoch(2), second))
     read_arrays(tmp_path, first)
-    trial = read_rows(tmp_path, "val_accuracy").trial(1)
+    trial = read_history(tmp_path, "val_accuracy").trial(1)
     assert (trial.checkpoint, len(trial.epochs)) == (first, 1)
 
 
@@ -158,7 +158,7 @@ def test_a_damaged_checkpoint_is_given_up(ledger: Ledger, tmp_path: Path) -> Non
     saved = checkpoint(tmp_path, "1-1")
     ledger.save(EpochEnded(1, epoch(1), saved))
     ledger.save(Failed(TRAIN, "damaged", "its checksum differs"))
-    assert not (tmp_path / saved.path).exists() and ledger.rows.trial(1).checkpoint is None
+    assert not (tmp_path / saved.path).exists() and ledger.history.trial(1).checkpoint is None
 
 
 def test_sweep_out(ledger: Ledger, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_sweep_out(ledger: Ledger, tmp_path: Path) -> None:
     ]
     (tmp_path / "models" / ".c.keras.123").write_text("half a model")
     ledger.save(Evaluation(1, 1, 0.1, 0.9, 12.5, models[1], models[0]))
-    ledger.sweep_out()
+    ledger.delete_orphans()
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} == {"1-1.npz", "1-best.npz"}
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"a.keras", "b.npz"}
     assert (tmp_path / "notes.txt").exists()
@@ -187,9 +187,9 @@ def test_in_memory_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
     ledger.close()
     before = (tmp_path / "ledger.db").read_bytes()
     preview = Ledger.in_memory(tmp_path, "val_accuracy")
-    assert preview.rows == ledger.rows
+    assert preview.history == ledger.history
     preview.save(EpochEnded(1, epoch(2), file("1-2")))
-    preview.sweep_out()
+    preview.delete_orphans()
     preview.close()
     assert (tmp_path / "ledger.db").read_bytes() == before
     assert (tmp_path / saved.path).exists()
@@ -198,7 +198,7 @@ def test_in_memory_changes_nothing(ledger: Ledger, tmp_path: Path) -> None:
 def test_in_memory_without_a_ledger(tmp_path: Path) -> None:
     """A preview of a new sweep has no rows and creates nothing."""
     preview = Ledger.in_memory(tmp_path / "new", "val_loss")
-    assert preview.rows == Rows("val_loss") and not (tmp_path / "new").exists()
+    assert preview.history == History("val_loss") and not (tmp_path / "new").exists()
 
 
 # ------------------------------------------------------------------------- evaluations, older ledgers
@@ -213,10 +213,10 @@ def test_an_evaluation_keeps_its_files(ledger: Ledger, tmp_path: Path) -> None:
     ]
     for evaluation in written:
         ledger.save(evaluation)
-    assert read_rows(tmp_path, "val_accuracy").evaluations == written
+    assert read_history(tmp_path, "val_accuracy").evaluations == written
     ledger.close()
     again = Ledger.open(tmp_path, "val_accuracy")
-    assert repr(again.rows.evaluations) == repr(written)
+    assert repr(again.history.evaluations) == repr(written)
     again.close()
 
 
@@ -245,10 +245,10 @@ def version_of(folder: Path) -> int:
     return version
 
 
-def check_first_version(rows: Rows) -> None:
+def check_first_version(history: History) -> None:
     """The rows are those of the first version, and what it did not know is empty."""
-    assert rows.evaluations == [Evaluation(1, 2, 0.125, 0.875, 13.5, None, None)]
-    (trial,), (point,), (invocation,) = rows.trials, rows.points, rows.invocations
+    assert history.evaluations == [Evaluation(1, 2, 0.125, 0.875, 13.5, None, None)]
+    (trial,), (point,), (invocation,) = history.trials, history.points, history.invocations
     assert (trial.state, trial.seed, trial.best_epoch, trial.checkpoint) == ("finished", 7, 2, None)
     assert trial.weights == File("checkpoints/1-best.npz", "00")
     assert [(one.number, one.metrics["val_loss"], one.ended) for one in trial.epochs] == [
@@ -261,9 +261,9 @@ def check_first_version(rows: Rows) -> None:
 def test_a_ledger_of_the_first_version_is_read_as_it_is(first_version: Path) -> None:
     """Reading and previewing understand a ledger of the first version and leave it untouched."""
     before = (first_version / "ledger.db").read_bytes()
-    check_first_version(read_rows(first_version, "val_accuracy"))
+    check_first_version(read_history(first_version, "val_accuracy"))
     preview = Ledger.in_memory(first_version, "val_accuracy")
-    check_first_version(preview.rows)
+    check_first_version(preview.history)
     preview.save(Started(1, 2))  # its tables, in memory, are the newest
     preview.close()
     assert (first_version / "ledger.db").read_bytes() == before and version_of(first_version) == 1
@@ -274,7 +274,7 @@ def test_a_ledger_of_the_first_version_is_brought_to_the_newest(first_version: P
     """Opening migrates once, every row is kept, and what only the newest knows can be written beside them."""
     for _ in range(2):
         ledger = Ledger.open(first_version, "val_accuracy")
-        check_first_version(ledger.rows)
+        check_first_version(ledger.history)
         ledger.close()
         assert version_of(first_version) == len(SCHEMAS)
     later = Evaluation(1, 2, 0.1, 0.9, 20.0, file("predictions"), file("model"))
@@ -282,8 +282,8 @@ def test_a_ledger_of_the_first_version_is_brought_to_the_newest(first_version: P
     ledger.save(later)
     ledger.save(EpochEnded(1, epoch(3), file("1-3")))
     ledger.close()
-    rows = read_rows(first_version, "val_accuracy")
-    assert rows == ledger.rows and rows.evaluations[1] == later and len(rows.trial(1).epochs) == 3
+    history = read_history(first_version, "val_accuracy")
+    assert history == ledger.history and history.evaluations[1] == later and len(history.trial(1).epochs) == 3
 
 
 def test_a_ledger_without_origins_is_brought_to_the_newest(ledger: Ledger, tmp_path: Path) -> None:
@@ -296,9 +296,9 @@ def test_a_ledger_without_origins_is_brought_to_the_newest(ledger: Ledger, tmp_p
         ledger.connection.execute("UPDATE trials SET checksum = ? WHERE number = ?", (stored, row[0]))
     ledger.connection.execute("PRAGMA user_version=3")
     ledger.close()
-    assert read_rows(tmp_path, "val_accuracy") == ledger.rows
+    assert read_history(tmp_path, "val_accuracy") == ledger.history
     Ledger.open(tmp_path, "val_accuracy").close()
-    assert version_of(tmp_path) == len(SCHEMAS) and read_rows(tmp_path, "val_accuracy") == ledger.rows
+    assert version_of(tmp_path) == len(SCHEMAS) and read_history(tmp_path, "val_accuracy") == ledger.history
 
 
 # ------------------------------------------------------------------------------------- refused ledgers
@@ -311,7 +311,7 @@ def open_and_close(folder: Path) -> None:
 
 def read(folder: Path) -> None:
     """As the reading entries do."""
-    read_rows(folder, "val_accuracy")
+    read_history(folder, "val_accuracy")
 
 
 def preview(folder: Path) -> None:
@@ -447,4 +447,4 @@ def test_a_write_that_fails_leaves_the_old(tmp_path: Path, monkeypatch: pytest.M
 def test_a_ledger_about_to_be_made_has_no_rows(tmp_path: Path) -> None:
     """A reader that comes between a new file and its tables sees an empty sweep."""
     sqlite3.connect(tmp_path / "ledger.db").execute("PRAGMA journal_mode=WAL").close()
-    assert read_rows(tmp_path, "val_accuracy") == Rows("val_accuracy")
+    assert read_history(tmp_path, "val_accuracy") == History("val_accuracy")

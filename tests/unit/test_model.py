@@ -11,8 +11,8 @@ import pytest
 
 from src.config import CONF
 from src.model import (
-    Images,
     InfeasibleError,
+    InputSpec,
     activation,
     build,
     count_bytes,
@@ -25,12 +25,12 @@ from src.model import (
 from tests.unit.examples import trial_keys, use_one_thread
 
 use_one_thread()
-BYTES = Images((12, 12, 1), "uint8", 3, 1 / 255)
+BYTES = InputSpec((12, 12, 1), "uint8", 3, 1 / 255)
 CNN = ("architecture.filters=[4,8]", "architecture.dense_units=16")
 DNN = ("architecture=dnn", "architecture.units=[5]")
 
 
-def model_of(*overrides: str, images: Images = BYTES, seed: int = 1, steps: int = 4) -> Any:
+def model_of(*overrides: str, images: InputSpec = BYTES, seed: int = 1, steps: int = 4) -> Any:
     """The model that a command line makes."""
     return build(trial_keys(*overrides), images, seed, steps)
 
@@ -98,7 +98,7 @@ def test_bytes_of_a_state() -> None:
 def test_infeasible(overrides: tuple[str, ...], size: tuple[int, int], reason: str) -> None:
     """Where an image gets too small, the layer and the sizes are named."""
     with pytest.raises(InfeasibleError) as error:
-        model_of(*overrides, images=Images((*size, 1), "uint8", 3, 1.0))
+        model_of(*overrides, images=InputSpec((*size, 1), "uint8", 3, 1.0))
     assert str(error.value) == reason
 
 
@@ -118,7 +118,7 @@ def test_outputs(head: str, precision: str) -> None:
 def test_pixels_are_scaled_once() -> None:
     """Bytes with their scale and floats that are already scaled give the same probabilities."""
     x = np.random.default_rng(0).integers(0, 256, (4, 12, 12, 1)).astype(np.uint8)
-    floats = Images((12, 12, 1), "float32", 3, 1.0)
+    floats = InputSpec((12, 12, 1), "float32", 3, 1.0)
     assert np.allclose(model_of(*CNN)(x), model_of(*CNN, images=floats)(x / np.float32(255)), atol=1e-6)
 
 
@@ -158,8 +158,8 @@ def weights_of(model: Any) -> dict[str, Any]:
 
 def softmax(scores: Any) -> Any:
     """By hand, an image a row."""
-    rows = [[math.exp(float(score) - max(map(float, row))) for score in row] for row in scores]
-    return np.array([[power / sum(row) for power in row] for row in rows])
+    history = [[math.exp(float(score) - max(map(float, row))) for score in row] for row in scores]
+    return np.array([[power / sum(row) for power in row] for row in history])
 
 
 @pytest.mark.parametrize("factor", [1, 1000])  # with 1000 an exponential would overflow
@@ -228,7 +228,7 @@ def test_for_inference(tmp_path: Path) -> None:
 @pytest.mark.parametrize("preprocessing", ["digits", "threshold", "resize"])
 def test_the_inputs_name_carries_the_preprocessing(tmp_path: Path, preprocessing: str) -> None:
     """How image files become the model's images is the name of its input, and stays so in what is served and saved."""
-    model = model_of(*DNN, images=Images((12, 12, 1), "uint8", 3, 1 / 255, preprocessing))
+    model = model_of(*DNN, images=InputSpec((12, 12, 1), "uint8", 3, 1 / 255, preprocessing))
     for_inference(model).save(tmp_path / "model.keras")
     for one in (model, for_inference(model), keras.saving.load_model(tmp_path / "model.keras")):
         assert one.inputs[0].name == f"image_{preprocessing}" and one.inputs[0].dtype == "uint8"

@@ -10,8 +10,8 @@ import pytest
 from src import page
 from src.analysis import point_table
 from src.folder import open_sweep
-from src.ledger import Ledger, read_rows
-from src.messages import Failed, Started, TrainWork
+from src.ledger import Ledger, read_history
+from src.messages import Failed, Started, TrainJob
 from src.rows import Invocation
 from tests.unit.test_compare import write_sweep
 
@@ -43,7 +43,7 @@ def write(path: Path) -> tuple[str, Reader]:
     ledger = Ledger.open(path, "val_accuracy")
     ledger.save(Invocation(1, 0.0, 1.0, "here", 1, {}, {"python": "3.11"}))
     ledger.close()
-    text = page.write(open_sweep(path), read_rows(path, "val_accuracy"), None).read_text()
+    text = page.write(open_sweep(path), read_history(path, "val_accuracy"), None).read_text()
     return text, Reader(text)
 
 
@@ -78,7 +78,7 @@ def test_files_lie_beside_it(sweep: Path, written: tuple[str, Reader]) -> None:
 def test_it_holds_the_answer(sweep: Path, written: tuple[str, Reader]) -> None:
     """The first place, what can be said of it, and every point and trial."""
     text, read = written
-    first = point_table(read_rows(sweep, "val_accuracy"))[0]
+    first = point_table(read_history(sweep, "val_accuracy"))[0]
     assert (f"First: point {first['point']} (activation=" in text and "beyond chance" in text) or "told apart" in text
     assert read.tags.count("tr") == (1 + 4) + (1 + 8)
     assert {"Points, the best first", "What it cost", "All trials", "activation"} <= set(read.texts)
@@ -90,7 +90,7 @@ def test_nothing_in_a_sweep_is_markup(tmp_path: Path) -> None:
     ledger = Ledger.open(path, "val_accuracy")
     ledger.save(Started(4, 1))
     words = "<script>alert(1)</script> & <b>"
-    ledger.save(Failed(TrainWork(4, 1, {}, 1, "val_accuracy", 1, None, ()), "crash", words))
+    ledger.save(Failed(TrainJob(4, 1, {}, 1, "val_accuracy", 1, None, ()), "crash", words))
     ledger.close()
     text, read = write(path)
     assert words not in text and words in read.texts
@@ -116,4 +116,4 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
 
 def test_it_is_the_same_again(sweep: Path, written: tuple[str, Reader]) -> None:
     """Written once more from the same rows, the page is the same."""
-    assert page.write(open_sweep(sweep), read_rows(sweep, "val_accuracy"), None).read_text() == written[0]
+    assert page.write(open_sweep(sweep), read_history(sweep, "val_accuracy"), None).read_text() == written[0]

@@ -29,11 +29,11 @@ FLAT, UPRIGHT, OTHER = 0, 1, 2  # the classes of the models here
 
 def network(name: str = "image_digits", dtype: str = "uint8", channels: int = 1, head: str = "softmax") -> Any:
     """A model of 28×28 images: is there more light in the middle rows or in the middle columns?"""
-    rows, columns = np.zeros((28, 28, channels)), np.zeros((28, 28, channels))
-    rows[12:16], columns[:, 12:16] = 0.05, 0.05
+    history, columns = np.zeros((28, 28, channels)), np.zeros((28, 28, channels))
+    history[12:16], columns[:, 12:16] = 0.05, 0.05
     inputs = keras.Input((28, 28, channels), dtype=dtype, name=name)
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255 if dtype == "uint8" else 1.0)(inputs))
-    kernel = np.stack([rows.ravel(), columns.ravel(), np.zeros(28 * 28 * channels)], axis=1)
+    kernel = np.stack([history.ravel(), columns.ravel(), np.zeros(28 * 28 * channels)], axis=1)
     layer = keras.layers.Dense(3, activation=None if head == "logits" else head)
     model = keras.Model(inputs, layer(x))
     layer.set_weights([kernel, np.zeros(3)])
@@ -285,10 +285,10 @@ def finished_sweep(folder: Path, name: str, with_model: bool = True) -> Path:
     path = folder / name
     create_or_check(path, chosen, "digest")
     ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
-    for point in new_points(plan, ledger.rows):
+    for point in new_points(plan, ledger.history):
         ledger.save(point)
     ledger.save(Checked(1, "", 10, 20, 30))
-    for trial in new_trials(plan, ledger.rows):
+    for trial in new_trials(plan, ledger.history):
         ledger.save(trial)
     for event in (Started(1, 1), EpochEnded(1, epoch(1), None), Finished(1, file("1-best"), "")):
         ledger.save(event)

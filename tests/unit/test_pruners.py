@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from src.messages import EpochEnded, EvaluateWork, Failed, Finished, Paused, Started, Stopped, TrainWork
-from src.plan import new_trials, newly_pruned, next_work
+from src.messages import EpochEnded, EvaluateJob, Failed, Finished, Paused, Started, Stopped, TrainJob
+from src.plan import new_trials, newly_pruned, next_job
 from src.proposals import Plan
 from src.pruners import rungs
-from src.rows import Rows
+from src.rows import History
 from tests.unit.examples import config, epoch, file
-from tests.unit.test_plan import probed_rows
+from tests.unit.test_plan import probed_history
 
 SPACE: dict[str, Any] = {"architecture": {"dense_units": {"choice": list(range(1, 13))}}}  # 12 points
 QUALITY = [6, 11, 3, 9, 1, 8, 4, 10, 2, 7, 5, 12]
@@ -26,35 +26,35 @@ def accuracy(point: int, number: int) -> float:
     return 0.5 + 0.01 * QUALITY[point - 1] + 0.001 * number
 
 
-def play(plan: Plan, rows: Rows, last_first: bool = False) -> list[TrainWork]:
+def play(plan: Plan, history: History, last_first: bool = False) -> list[TrainJob]:
     """Two workers until nothing is left; the work they had, in order."""
     busy: list[Any] = []
-    done: list[TrainWork] = []
+    done: list[TrainJob] = []
     while True:
-        for event in newly_pruned(plan, rows):
-            rows.apply(event, 0)
-        for trial in new_trials(plan, rows):
-            rows.apply(trial, 0)
-        while len(busy) < 2 and isinstance(work := next_work(plan, rows, busy), TrainWork):
-            rows.apply(Started(work.trial, work.attempt), 0)
-            busy.append(work)
-            done.append(work)
+        for event in newly_pruned(plan, history):
+            history.apply(event, 0)
+        for trial in new_trials(plan, history):
+            history.apply(trial, 0)
+        while len(busy) < 2 and isinstance(job := next_job(plan, history, busy), TrainJob):
+            history.apply(Started(job.trial, job.attempt), 0)
+            busy.append(job)
+            done.append(job)
         if not busy:
             return done
-        train(rows, busy.pop(-1 if last_first else 0))
+        train(history, busy.pop(-1 if last_first else 0))
 
 
-def train(rows: Rows, work: TrainWork) -> None:
+def train(history: History, job: TrainJob) -> None:
     """As a worker does."""
-    for number in range(len(work.epochs) + 1, work.until + 1):
-        saved = file(f"{work.trial}-{number}") if number == work.until else None
-        rows.apply(EpochEnded(work.trial, epoch(number, accuracy(rows.trial(work.trial).point, number)), saved), 0)
-    rows.apply(Paused(work.trial) if work.pauses else Finished(work.trial, file("w"), ""), 0)
+    for number in range(len(job.epochs) + 1, job.until + 1):
+        saved = file(f"{job.trial}-{number}") if number == job.until else None
+        history.apply(EpochEnded(job.trial, epoch(number, accuracy(history.trial(job.trial).point, number)), saved), 0)
+    history.apply(Paused(job.trial) if job.pauses else Finished(job.trial, file("w"), ""), 0)
 
 
-def lengths(rows: Rows) -> list[int]:
+def lengths(history: History) -> list[int]:
     """Epochs of each trial."""
-    return [len(trial.epochs) for trial in rows.trials]
+    return [len(trial.epochs) for trial in history.trials]
 
 
 CASES = {
@@ -72,20 +72,20 @@ CASES = {
 def test_the_best_is_trained_to_the_end(pruner: str, last_first: bool) -> None:
     """Whatever the pruner, and whoever ends first: the best point ends finished, the others with a reason, for fewer epochs."""
     plan = plan_of(pruner)
-    rows = probed_rows(plan)
-    play(plan, rows, last_first)
-    assert rows.trials[-1].state == "finished" and lengths(rows)[-1] == 9
-    assert {trial.state for trial in rows.trials} <= {"finished", "pruned"}
-    assert all(trial.reason for trial in rows.trials if trial.state == "pruned")
-    assert CASES[pruner] in (None, lengths(rows))
-    assert pruner == "none" or sum(lengths(rows)) < 9 * 12
-    assert isinstance(next_work(plan, rows, ()), EvaluateWork)
+    history = probed_history(plan)
+    play(plan, history, last_first)
+    assert history.trials[-1].state == "finished" and lengths(history)[-1] == 9
+    assert {trial.state for trial in history.trials} <= {"finished", "pruned"}
+    assert all(trial.reason for trial in history.trials if trial.state == "pruned")
+    assert CASES[pruner] in (None, lengths(history))
+    assert pruner == "none" or sum(lengths(history)) < 9 * 12
+    assert isinstance(next_job(plan, history, ()), EvaluateJob)
 
 
 @pytest.mark.parametrize("pruner", ["top_k", "halving", "hyperband"])
 def test_rungs_do_not_depend_on_who_ends_first(pruner: str) -> None:
     """Pruners that wait for all at a rung train the same trials as far, in whatever order the workers end."""
-    one, other = (probed_rows(plan_of(pruner)) for _ in range(2))
+    one, other = (probed_history(plan_of(pruner)) for _ in range(2))
     play(plan_of(pruner), one)
     play(plan_of(pruner), other, last_first=True)
     assert [(t.state, t.reason, len(t.epochs)) for t in one.trials] == [
@@ -96,73 +96,73 @@ def test_rungs_do_not_depend_on_who_ends_first(pruner: str) -> None:
 @pytest.mark.parametrize("pruner", [name for name in CASES if name != "none"])
 def test_without_the_pruner_all_go_on(pruner: str) -> None:
     """Afterwards search.pruner=none trains what was pruned to the end, from where it was, no epoch twice."""
-    rows = probed_rows(plan_of(pruner))
-    first = play(plan_of(pruner), rows)
-    more = play(plan_of("none"), rows)
-    assert lengths(rows) == [9] * 12 and {trial.state for trial in rows.trials} == {"finished"}
-    assert sum(work.until - len(work.epochs) for work in first + more) == 9 * 12
+    history = probed_history(plan_of(pruner))
+    first = play(plan_of(pruner), history)
+    more = play(plan_of("none"), history)
+    assert lengths(history) == [9] * 12 and {trial.state for trial in history.trials} == {"finished"}
+    assert sum(job.until - len(job.epochs) for job in first + more) == 9 * 12
 
 
 def test_a_reason_says_where_a_trial_stood() -> None:
     """A pruned trial says its place, of how many, after how long."""
-    rows = probed_rows(plan_of("halving"))
-    play(plan_of("halving"), rows)
-    assert rows.trials[4].reason == "place 12 of 12 after 1 epoch"
-    assert rows.trials[3].reason == "place 4 of 4 after 3 epochs"
+    history = probed_history(plan_of("halving"))
+    play(plan_of("halving"), history)
+    assert history.trials[4].reason == "place 12 of 12 after 1 epoch"
+    assert history.trials[3].reason == "place 4 of 4 after 3 epochs"
 
 
 def test_a_pruner_that_comes_later_takes_nothing_back() -> None:
     """A trial put down beyond the rung ends where it is, and is then promoted or pruned as the others."""
-    rows = probed_rows(plan_of("none"))
-    rows.apply(Started(1, 1), 0)
+    history = probed_history(plan_of("none"))
+    history.apply(Started(1, 1), 0)
     for number in (1, 2, 3):
-        rows.apply(EpochEnded(1, epoch(number, accuracy(1, number)), file(f"1-{number}")), 0)
-    rows.apply(Stopped(1), 0)
-    work = next_work(plan_of("top_k"), rows, ())
-    assert isinstance(work, TrainWork) and (work.trial, len(work.epochs), work.until, work.pauses) == (1, 3, 3, True)
-    play(plan_of("top_k"), rows)
-    assert (rows.trials[0].state, lengths(rows)[0]) == ("pruned", 3)
+        history.apply(EpochEnded(1, epoch(number, accuracy(1, number)), file(f"1-{number}")), 0)
+    history.apply(Stopped(1), 0)
+    job = next_job(plan_of("top_k"), history, ())
+    assert isinstance(job, TrainJob) and (job.trial, len(job.epochs), job.until, job.pauses) == (1, 3, 3, True)
+    play(plan_of("top_k"), history)
+    assert (history.trials[0].state, lengths(history)[0]) == ("pruned", 3)
 
 
 def test_a_rung_does_not_wait_for_the_failed() -> None:
     """A trial that has failed for good is left behind."""
     plan = plan_of("top_k", "search.keep=2")
-    rows = probed_rows(plan)
-    work = next_work(plan, rows, ())
-    assert isinstance(work, TrainWork) and work.trial == 1
-    rows.apply(Started(1, 1), 0)
-    rows.apply(Failed(work, "nan", "the loss is nan"), 0)
-    play(plan, rows)
-    assert lengths(rows) == [0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9]
+    history = probed_history(plan)
+    job = next_job(plan, history, ())
+    assert isinstance(job, TrainJob) and job.trial == 1
+    history.apply(Started(1, 1), 0)
+    history.apply(Failed(job, "nan", "the loss is nan"), 0)
+    play(plan, history)
+    assert lengths(history) == [0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9]
 
 
 def test_median_looks_at_the_earlier() -> None:
     """The first four train to the end; later ones stop at once if they are worse than the median of those before them."""
-    rows = probed_rows(plan_of("median"))
-    play(plan_of("median"), rows)
-    assert lengths(rows) == [9, 9, 9, 9, 1, 9, 1, 9, 1, 2, 1, 9]  # after two epochs only the better ones are left
-    assert rows.trials[4].reason == "worse than the median of 4 after 1 epoch"
+    history = probed_history(plan_of("median"))
+    play(plan_of("median"), history)
+    assert lengths(history) == [9, 9, 9, 9, 1, 9, 1, 9, 1, 2, 1, 9]  # after two epochs only the better ones are left
+    assert history.trials[4].reason == "worse than the median of 4 after 1 epoch"
 
 
 def test_more_points_join_at_the_first_rung() -> None:
     """With a higher max_trials the new trials begin at the first rung, and those promoted before stay."""
-    rows = probed_rows(plan_of("top_k", "search.max_trials=6", "search.keep=2"))
-    play(plan_of("top_k", "search.max_trials=6", "search.keep=2"), rows)
-    assert lengths(rows) == [1, 9, 1, 9, 1, 1]
+    history = probed_history(plan_of("top_k", "search.max_trials=6", "search.keep=2"))
+    play(plan_of("top_k", "search.max_trials=6", "search.keep=2"), history)
+    assert lengths(history) == [1, 9, 1, 9, 1, 1]
     more = plan_of("top_k", "search.max_trials=12", "search.keep=2")
-    play(more, checked_more(more, rows))
-    assert lengths(rows) == [1, 9, 1, 9, 1, 1] + [1] * 5 + [9]
+    play(more, checked_more(more, history))
+    assert lengths(history) == [1, 9, 1, 9, 1, 1] + [1] * 5 + [9]
 
 
-def checked_more(plan: Plan, rows: Rows) -> Rows:
+def checked_more(plan: Plan, history: History) -> History:
     """The rows with the points that a larger budget proposes, all feasible."""
     from tests.unit.examples import check, propose
 
-    propose(plan, rows)
-    for point in rows.points:
+    propose(plan, history)
+    for point in history.points:
         if point.state == "unchecked":
-            check(rows, point.number)
-    return rows
+            check(history, point.number)
+    return history
 
 
 @pytest.mark.parametrize(

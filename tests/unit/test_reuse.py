@@ -10,9 +10,9 @@ import pytest
 
 from src.environment import DECISIVE, drift
 from src.folder import create_or_check
-from src.ledger import Ledger, read_file, read_rows, write_arrays
-from src.messages import Checked, Dropped, EpochEnded, EvaluateWork, Failed, Finished, Reused, Started, TrainWork, Work
-from src.plan import new_trials, next_work
+from src.ledger import Ledger, read_file, read_history, write_arrays
+from src.messages import Checked, Dropped, EpochEnded, EvaluateJob, Failed, Finished, Job, Reused, Started, TrainJob
+from src.plan import new_trials, next_job
 from src.proposals import Plan, new_points
 from src.reuse import Library
 from src.rows import Invocation, Trial
@@ -34,18 +34,18 @@ def open_ledger(folder: Path, plan: Plan, digest: str = "digest", environment: d
     create_or_check(folder, plan.config, digest)
     ledger = Ledger.open(folder, plan.config.search.objective)
     ledger.save(Invocation(1, 1.0, 1.0, "here", 1, {}, environment))
-    for point in new_points(plan, ledger.rows):
+    for point in new_points(plan, ledger.history):
         ledger.save(point)
         ledger.save(Checked(point.number, "", 1, 1, 1))
         ledger.save(Probe(point.number, 1, 1.0, 1.0))
-    for trial in new_trials(plan, ledger.rows):
+    for trial in new_trials(plan, ledger.history):
         ledger.save(trial)
     return ledger
 
 
 def train(ledger: Ledger, number: int, epochs: int, reason: str = "", drift: str = "", measured: bool = True) -> None:
     """A trial trained to its end; an older version had not `measured` the validation images."""
-    trial = ledger.rows.trial(number)
+    trial = ledger.history.trial(number)
     attempt = trial.attempts + 1
     ledger.save(Started(number, attempt, drift))
     for one in range(1, epochs + 1):
@@ -79,7 +79,7 @@ def store(
     if dropped:
         ledger.save(Dropped(2))
     ledger.close()
-    return ledger.rows.trial(2)
+    return ledger.history.trial(2)
 
 
 @dataclass
@@ -93,24 +93,24 @@ class Own:
         self.plan = Plan.of(config("training.epochs=2", *self.overrides, space=ONE))
         self.ledger = open_ledger(self.root / "own", self.plan)
 
-    def next_work(self) -> Work | None:
+    def next_job(self) -> Job | None:
         """What the plan asks for."""
-        return next_work(self.plan, self.ledger.rows, ())
+        return next_job(self.plan, self.ledger.history, ())
 
     def find(self, **changed: Any) -> Reused | None:
         """What there is of the trial that the plan asks for, or of one that is changed so."""
-        work = self.next_work()
-        assert isinstance(work, TrainWork), work
+        job = self.next_job()
+        assert isinstance(job, TrainJob), job
         library = Library(self.plan.config, self.root / "own", "digest", HERE)
-        return library.take(replace(work, **changed))
+        return library.take(replace(job, **changed))
 
     def take(self, **changed: Any) -> Trial:
         """Our trial, after what was found is in the ledger, and can be read from there."""
         event = self.find(**changed)
         assert event
         self.ledger.save(event)
-        assert read_rows(self.root / "own", self.ledger.rows.objective).trials == self.ledger.rows.trials
-        return self.ledger.rows.trial(1)
+        assert read_history(self.root / "own", self.ledger.history.objective).trials == self.ledger.history.trials
+        return self.ledger.history.trial(1)
 
     def files(self) -> list[str]:
         """The names of what lies in our folder of checkpoints."""
@@ -143,18 +143,18 @@ def test_an_equal_trial_is_taken(tmp_path: Path) -> None:
     for name in ("checkpoint", "weights", "validation"):
         mine, other = getattr(ours, name), getattr(theirs, name)
         assert read_file(tmp_path / "own", mine) == read_file(tmp_path / "other", other)
-    assert isinstance(own.next_work(), EvaluateWork), "nothing is left to train"
+    assert isinstance(own.next_job(), EvaluateJob), "nothing is left to train"
 
 
 def test_what_is_taken_was_trained_now(tmp_path: Path) -> None:
     """The versions that trained it are those of the invocation in which it was taken, as for a trained one."""
     store(tmp_path, "other")
     own = Own(tmp_path)
-    own.ledger.rows.invocations[0].environment = {**HERE, "numpy": "of before"}
+    own.ledger.history.invocations[0].environment = {**HERE, "numpy": "of before"}
     own.ledger.save(Invocation(2, 2e9, 2e9, "here", 1, {}, HERE))
-    own.ledger.rows.invocations[0].ended = 2.0
+    own.ledger.history.invocations[0].ended = 2.0
     own.take()
-    assert drift(own.ledger.rows, HERE) == ""
+    assert drift(own.ledger.history, HERE) == ""
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,12 @@ def test_drift_is_marked(tmp_path: Path) -> None:
     """A sweep that goes on under other versions marks what it takes, as it marks what it trains."""
     store(tmp_path, "other")
     own = Own(tmp_path)
-    work = own.next_work()
-    assert isinstance(work, TrainWork)
-    event = Library(own.plan.config, tmp_path / "own", "digest", HERE, "keras 0 → 1").take(work)
+    job = own.next_job()
+    assert isinstance(job, TrainJob)
+    event = Library(own.plan.config, tmp_path / "own", "digest", HERE, "keras 0 → 1").take(job)
     assert event
     own.ledger.save(event)
-    assert own.ledger.rows.trial(1).drift == "keras 0 → 1"
+    assert own.ledger.history.trial(1).drift == "keras 0 → 1"
 
 
 # ------------------------------------------------------------------------------- in whole or in part
@@ -242,10 +242,10 @@ def test_fewer_epochs_are_gone_on_from(tmp_path: Path) -> None:
     own = Own(tmp_path, ("training.epochs=5",))
     ours = own.take()
     assert (ours.state, ours.origin, len(ours.epochs), ours.weights) == ("interrupted", "b trial 2", 3, None)
-    work = own.next_work()
-    assert isinstance(work, TrainWork) and work.checkpoint and longer.checkpoint
-    assert (len(work.epochs), work.until, work.attempt) == (3, 5, 2)
-    assert work.checkpoint.sha256 == longer.checkpoint.sha256
+    job = own.next_job()
+    assert isinstance(job, TrainJob) and job.checkpoint and longer.checkpoint
+    assert (len(job.epochs), job.until, job.attempt) == (3, 5, 2)
+    assert job.checkpoint.sha256 == longer.checkpoint.sha256
     assert own.find() is None, "there is no more of it"
 
 
@@ -283,8 +283,8 @@ def test_an_older_version_had_not_measured(tmp_path: Path) -> None:
     store(tmp_path, "other", measured=False)
     own = Own(tmp_path)
     assert own.take().state == "interrupted"
-    work = own.next_work()
-    assert isinstance(work, TrainWork) and len(work.epochs) == work.until == 2
+    job = own.next_job()
+    assert isinstance(job, TrainJob) and len(job.epochs) == job.until == 2
 
 
 # --------------------------------------------------------------------------------------------- rungs
@@ -323,10 +323,10 @@ def test_a_source_that_is_gone_when_promoted(tmp_path: Path) -> None:
     own.take()
     (tmp_path / "other" / "config.yaml").unlink()
     assert own.find() is None
-    work = own.next_work()
-    assert isinstance(work, TrainWork) and (work.checkpoint, work.epochs, work.until) == (None, (), 2)
+    job = own.next_job()
+    assert isinstance(job, TrainJob) and (job.checkpoint, job.epochs, job.until) == (None, (), 2)
     train(own.ledger, 1, 2)
-    ours = own.ledger.rows.trial(1)
+    ours = own.ledger.history.trial(1)
     assert (ours.state, [one.number for one in ours.epochs]) == ("finished", [1, 2])
 
 
@@ -349,7 +349,7 @@ def test_damaged_files_are_never_taken(tmp_path: Path) -> None:
     spoil(tmp_path, "a", theirs["a"].checkpoint)
     found = own.find()
     assert found and found.origin == "b trial 2"
-    own.ledger.sweep_out()
+    own.ledger.delete_orphans()
     spoil(tmp_path, "b", theirs["b"].checkpoint)
     assert own.find() is None and own.files() == []
 
@@ -381,7 +381,7 @@ def test_killed_before_it_is_written_down(tmp_path: Path) -> None:
     store(tmp_path, "other")
     own = Own(tmp_path)
     assert own.find() and len(own.files()) == 3
-    own.ledger.sweep_out()
+    own.ledger.delete_orphans()
     assert own.files() == [] and own.take().state == "finished"
 
 
@@ -389,10 +389,10 @@ def test_what_a_trial_had_is_replaced(tmp_path: Path) -> None:
     """A trial under way that another sweep has finished meanwhile takes the result; its own checkpoint goes."""
     own = Own(tmp_path)
     own.ledger.save(Started(1, 1))
-    own.ledger.save(EpochEnded(1, epoch(1, 0.01), write_file(own.ledger, own.ledger.rows.trial(1), "own")))
-    work = own.next_work()
-    assert isinstance(work, TrainWork)
-    own.ledger.save(Failed(work, "crash", "its end"))
+    own.ledger.save(EpochEnded(1, epoch(1, 0.01), write_file(own.ledger, own.ledger.history.trial(1), "own")))
+    job = own.next_job()
+    assert isinstance(job, TrainJob)
+    own.ledger.save(Failed(job, "crash", "its end"))
     theirs = store(tmp_path, "other")
     ours = own.take()
     assert (ours.state, ours.reason, ours.attempts) == ("finished", "", 2)
@@ -408,19 +408,19 @@ class OneWorker:
 
     def __init__(self) -> None:
         self.stopping = False
-        self.given: list[Work] = []
+        self.given: list[Job] = []
 
     def free(self) -> Iterator[int]:
         """The worker, as long as it has nothing to do."""
         return iter([] if self.given else [1])
 
-    def busy(self) -> list[Work]:
+    def busy(self) -> list[Job]:
         """What it has been given."""
         return self.given
 
-    def give(self, worker: int, work: Work) -> None:
+    def give(self, worker: int, job: Job) -> None:
         """Take it."""
-        self.given.append(work)
+        self.given.append(job)
 
 
 def test_the_loop_goes_by_what_it_takes(tmp_path: Path) -> None:
@@ -432,6 +432,6 @@ def test_the_loop_goes_by_what_it_takes(tmp_path: Path) -> None:
     while event := fill(own.plan, own.ledger, pool, library.take):  # type: ignore[arg-type]
         own.ledger.save(event)
         taken.append(event.trial)
-    (work,) = pool.given
-    assert taken == [1] and isinstance(work, TrainWork)
-    assert own.ledger.rows.trial(work.trial).role == "confirm", "and not the look at the test images"
+    (job,) = pool.given
+    assert taken == [1] and isinstance(job, TrainJob)
+    assert own.ledger.history.trial(job.trial).role == "confirm", "and not the look at the test images"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from src.config import run_reading
-from src.folder import create_or_check, hold, last_command, last_config, list_sweeps, write_last
-from src.ledger import Ledger, read_rows
-from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started, TrainWork
+from src.folder import create_or_check, last_command, last_config, list_sweeps, lock_sweep, write_last
+from src.ledger import Ledger, read_history
+from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started, TrainJob
 from src.plan import new_trials
 from src.proposals import Plan, new_points
 from src.schema import Config
@@ -37,11 +37,11 @@ def make_sweep(path: Path, *overrides: str, command: str = COMMAND, finished: in
 def with_ledger(path: Path, chosen: Config, finished: int, evaluated: bool) -> None:
     """Its ledger, as the runner leaves it."""
     ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
-    for point in new_points(plan, ledger.rows):
+    for point in new_points(plan, ledger.history):
         ledger.save(point)
-    for point in ledger.rows.points:
+    for point in ledger.history.points:
         ledger.save(Checked(point.number, "no room" if point.number == 4 else "", 10, 20, 30))
-    for trial in new_trials(plan, ledger.rows):
+    for trial in new_trials(plan, ledger.history):
         ledger.save(trial)
     for number in range(1, finished + 1):
         for event in (
@@ -67,7 +67,7 @@ def status(
 
 
 @pytest.fixture
-def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """What the entry prints as JSON of the test's folder, by sweep."""
 
     def read() -> dict[str, dict[str, Any]]:
@@ -93,15 +93,15 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     ],
 )
 def test_states(
-    rows: Any, tmp_path: Path, overrides: tuple[str, ...], finished: int, evaluated: bool, state: str
+    history: Any, tmp_path: Path, overrides: tuple[str, ...], finished: int, evaluated: bool, state: str
 ) -> None:
     """A sweep is complete once nothing is left of what was asked of it last, and interrupted before."""
     make_sweep(tmp_path / "mine", *overrides, finished=finished, evaluated=evaluated)
-    row = rows()["mine"]
+    row = history()["mine"]
     assert (row["state"], row["reason"]) == (state, "")
-    with hold(tmp_path / "mine", steal=False):
-        assert rows()["mine"]["state"] == "running"
-    assert rows()["mine"]["state"] == state
+    with lock_sweep(tmp_path / "mine", steal=False):
+        assert history()["mine"]["state"] == "running"
+    assert history()["mine"]["state"] == state
 
 
 @pytest.mark.parametrize(
@@ -113,17 +113,17 @@ def test_states(
         ("search.max_trials=1", "complete", "within its budget"),
     ],
 )
-def test_asking_for_more(rows: Any, tmp_path: Path, asked: str, state: str, reason: str) -> None:
+def test_asking_for_more(history: Any, tmp_path: Path, asked: str, state: str, reason: str) -> None:
     """A sweep that was asked for more, and stopped before it began, is interrupted; one cut by its budget is complete."""
     make_sweep(tmp_path / "mine", "search.max_trials=2", finished=2, evaluated=True)
     if "max_trials=1" in asked:
         make_sweep(tmp_path / "mine", finished=1)
     write_last(tmp_path / "mine", config("training.epochs=1", asked, space=SPACE), COMMAND)
-    row = rows()["mine"]
+    row = history()["mine"]
     assert (row["state"], row["reason"]) == (state, reason)
 
 
-def test_pruned_trials_are_counted(rows: Any, tmp_path: Path) -> None:
+def test_pruned_trials_are_counted(history: Any, tmp_path: Path) -> None:
     """Of a complete sweep with fewer finished trials than there are, it is said how many were pruned."""
     words = ("search.pruner=top_k", "search.keep=1", "training.epochs=2")
     make_sweep(tmp_path / "mine", *words)
@@ -136,28 +136,28 @@ def test_pruned_trials_are_counted(rows: Any, tmp_path: Path) -> None:
     ledger.save(Finished(3, file("3"), ""))
     ledger.save(Evaluation(3, 2, 0.1, 0.9, 2.0))
     ledger.close()
-    row = rows()["mine"]
+    row = history()["mine"]
     assert (row["state"], row["reason"], row["finished"], row["trials"]) == ("complete", "with 2 pruned", 1, 3)
 
 
 @pytest.mark.parametrize("evaluated", [True, False])
-def test_without_a_configuration(rows: Any, tmp_path: Path, evaluated: bool) -> None:
+def test_without_a_configuration(history: Any, tmp_path: Path, evaluated: bool) -> None:
     """Where last.yaml is missing the trials' states and the evaluation tell, and no command is known."""
     make_sweep(tmp_path / "mine", finished=3, evaluated=evaluated)
     (tmp_path / "mine" / "last.yaml").unlink()
-    row = rows()["mine"]
+    row = history()["mine"]
     assert (row["state"], row["command"]) == ("complete" if evaluated else "interrupted", None)
 
 
-def test_a_random_search(rows: Any, tmp_path: Path) -> None:
+def test_a_random_search(history: Any, tmp_path: Path) -> None:
     """Whether a random search has points left is told without drawing any."""
     make_sweep(tmp_path / "grid", finished=3, evaluated=True)
     drawn = config("search.strategy=random", "search.max_trials=3", "training.epochs=1", space=SPACE)
     write_last(tmp_path / "grid", drawn, COMMAND)
-    assert rows()["grid"]["state"] == "complete"
+    assert history()["grid"]["state"] == "complete"
     more = drawn.model_copy(update={"search": drawn.search.model_copy(update={"max_trials": 30})})
     write_last(tmp_path / "grid", more, COMMAND)
-    assert rows()["grid"]["state"] == "complete"  # all of its four points are known
+    assert history()["grid"]["state"] == "complete"  # all of its four points are known
     wide = config(
         "search.strategy=random",
         "search.max_trials=30",
@@ -165,21 +165,21 @@ def test_a_random_search(rows: Any, tmp_path: Path) -> None:
         space={"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.2}}}},
     )
     write_last(tmp_path / "grid", wide, COMMAND)
-    assert rows()["grid"]["state"] == "interrupted"
+    assert history()["grid"]["state"] == "interrupted"
 
 
 # ------------------------------------------------------------------------------------------- numbers
 
 
-def test_numbers(rows: Any, tmp_path: Path) -> None:
+def test_numbers(history: Any, tmp_path: Path) -> None:
     """Trials finished, failed and in all, points that cannot be built, and the best place are counted from the ledger."""
     make_sweep(tmp_path / "mine", finished=2)
     ledger = Ledger.open(tmp_path / "mine", "val_accuracy")
-    work = TrainWork(3, 1, {}, 0, "val_accuracy", 1, None, ())
+    job = TrainJob(3, 1, {}, 0, "val_accuracy", 1, None, ())
     ledger.save(Started(3, 1))
-    ledger.save(Failed(work, "nan", "the loss is NaN"))
+    ledger.save(Failed(job, "nan", "the loss is NaN"))
     ledger.close()
-    row = rows()["mine"]
+    row = history()["mine"]
     assert {key: row[key] for key in ("finished", "trials", "failed", "infeasible")} == {
         "finished": 2,
         "trials": 3,
@@ -190,10 +190,10 @@ def test_numbers(rows: Any, tmp_path: Path) -> None:
     assert row["command"] == COMMAND and row["bytes"] > 20_000 and row["written"]
 
 
-def test_the_best_is_a_mean(rows: Any, tmp_path: Path) -> None:
+def test_the_best_is_a_mean(history: Any, tmp_path: Path) -> None:
     """Of several seeds the best point's mean is shown, and of how many."""
     make_sweep(tmp_path / "mine", "search.repeats=2", finished=6)
-    row = rows()["mine"]
+    row = history()["mine"]
     assert (row["best"], row["seeds"]) == (pytest.approx((0.3 + 0.6) / 2), 2)
 
 
@@ -220,14 +220,14 @@ def test_ages(seconds: float, words: str) -> None:
     assert show_age(seconds) == words
 
 
-def test_reading_is_no_writing(rows: Any, tmp_path: Path) -> None:
+def test_reading_is_no_writing(history: Any, tmp_path: Path) -> None:
     """A sweep that was only read keeps its age and its place."""
     for name, written in (("older", 10), ("newer", 20)):
         make_sweep(tmp_path / name)
         os.utime(tmp_path / name / "ledger.db", (written, written))
-    read_rows(tmp_path / "older", "val_accuracy")
+    read_history(tmp_path / "older", "val_accuracy")
     assert [path.name for path in list_sweeps(tmp_path)] == ["newer", "older"]
-    assert rows()["older"]["written"] == rows()["older"]["written"]
+    assert history()["older"]["written"] == history()["older"]["written"]
 
 
 # ------------------------------------------------------------------------------------------- damage
@@ -251,13 +251,13 @@ def no_configuration(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut_ledger, foreign_ledger, no_configuration])
 def test_damage(
-    rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damage: Any
+    history: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damage: Any
 ) -> None:
     """A sweep that cannot be read is a row that says why; the others are listed as ever."""
     make_sweep(tmp_path / "whole", finished=3, evaluated=True)
     make_sweep(tmp_path / "broken", finished=3, evaluated=True)
     damage(tmp_path / "broken")
-    found = rows()
+    found = history()
     assert found["whole"]["state"] == "complete" and found["broken"]["state"] == "unreadable"
     assert "cannot be read" in found["broken"]["reason"] and "Traceback" not in found["broken"]["reason"]
     code, out, _ = status(monkeypatch, capsys, "--sweeps", str(tmp_path))

@@ -11,14 +11,14 @@ import tensorflow as tf
 
 from src.data import Dataset, Part
 from src.ledger import Arrays, read_arrays, write_arrays
-from src.messages import TrainWork
+from src.messages import TrainJob
 from src.model import build, restore
 from src.training import (
     NanError,
     Progress,
     compile_evaluation,
     compile_training,
-    images_of,
+    input_spec,
     steps_per_epoch,
     time_steps,
     train,
@@ -43,15 +43,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return dataset(write_npz(tmp_path_factory.mktemp("data") / "noise.npz", y_train=labels))
 
 
-def work_of(*overrides: str, until: int, seen: tuple[Epoch, ...] = (), seed: int = 7) -> TrainWork:
+def work_of(*overrides: str, until: int, seen: tuple[Epoch, ...] = (), seed: int = 7) -> TrainJob:
     """Work as the plan gives it."""
-    return TrainWork(1, 1, trial_keys(*overrides), seed, "val_loss", until, None, seen)
+    return TrainJob(1, 1, trial_keys(*overrides), seed, "val_loss", until, None, seen)
 
 
-def follow(work: TrainWork, data: Dataset, state: Arrays | None = None) -> tuple[list[Progress], Arrays]:
+def follow(job: TrainJob, data: Dataset, state: Arrays | None = None) -> tuple[list[Progress], Arrays]:
     """All epochs of some work, and the state after the last."""
     steps = []
-    for progress in train(work, data, state):
+    for progress in train(job, data, state):
         steps.append(progress)
         last = progress.state()
     return steps, last
@@ -123,7 +123,7 @@ def test_best_weights_are_those_of_the_best_epoch(data: Dataset) -> None:
     steps, _ = follow(work_of(*overrides, until=8), data)
     best = best_epoch([progress.epoch for progress in steps], "val_loss")
     assert best.number < 8
-    model = restore(trial_keys(*overrides), images_of(data), steps[-1].best_weights())
+    model = restore(trial_keys(*overrides), input_spec(data), steps[-1].best_weights())
     evaluated = compile_evaluation(model, data.validation, 16)(0)
     assert evaluated["loss"] == best.metrics["val_loss"] != steps[-1].epoch.metrics["val_loss"]
 
@@ -180,7 +180,7 @@ def test_a_refit_trains_on_all_images_but_test(data: Dataset) -> None:
     overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.early_stopping.patience=1")
     steps, state = follow(replace(work_of(*overrides, until=3), refit=True), data)
     assert [set(m) for m in metrics(steps)] == [{"loss", "accuracy", "learning_rate"}] * 3
-    model = build(trial_keys(*overrides), images_of(data), 7, 1)
+    model = build(trial_keys(*overrides), input_spec(data), 7, 1)
     assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, whole.train, 16)(0)["loss"], rel=1e-5)
     assert best_epoch([progress.epoch for progress in steps], "val_accuracy").number == 3
     last = {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
@@ -212,7 +212,7 @@ def test_every_image_is_trained_on_once(data: Dataset) -> None:
     """An epoch's loss at a learning rate of nearly nothing is the mean over all images, the last small batch too."""
     overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.batch_size=13")
     steps, _ = follow(work_of(*overrides, until=1), data)
-    model = build(trial_keys(*overrides), images_of(data), 7, 1)
+    model = build(trial_keys(*overrides), input_spec(data), 7, 1)
     assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, data.train, 13)(0)["loss"], rel=1e-5)
 
 

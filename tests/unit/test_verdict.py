@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from src.contrasts import Group, Values, compare
-from src.messages import Failed, TrainWork
+from src.messages import Failed, TrainJob
 from src.plan import new_trials
 from src.proposals import Plan
-from src.rows import Invocation, Rows
+from src.rows import History, Invocation
 from src.verdict import enumerate_some, judge, judge_search, wording
-from tests.unit.examples import SPACE, checked_rows, config, epoch, finish, measured
+from tests.unit.examples import SPACE, checked_history, config, epoch, finish, measured
 
 IMAGES = 40
 
@@ -145,24 +145,24 @@ def test_wording(value: str, words: str) -> None:
 # ------------------------------------------------------------------------------------------- searches
 
 
-def searched(folder: Path, wrong: list[list[int]], *overrides: str) -> Rows:
+def searched(folder: Path, wrong: list[list[int]], *overrides: str) -> History:
     """A search whose points have so many images wrong: one number a seed."""
     plan = Plan.of(config("training.epochs=1", f"search.repeats={len(wrong[0])}", *overrides, space=SPACE))
-    rows = checked_rows(plan)
+    history = checked_history(plan)
     for repeat in range(len(wrong[0])):
         for number, own in enumerate(wrong, 1):
-            measured(folder, rows, number + repeat * len(wrong), right(own[repeat]))
-    return rows
+            measured(folder, history, number + repeat * len(wrong), right(own[repeat]))
+    return history
 
 
-def confirmed(folder: Path, rows: Rows, wrong: dict[int, list[int]]) -> Rows:
+def confirmed(folder: Path, history: History, wrong: dict[int, list[int]]) -> History:
     """Points have been trained on fresh seeds: so many images wrong, by point and seed."""
     count = len(next(iter(wrong.values())))
     words = (f"search.confirm={len(wrong)}", f"search.confirm_repeats={count}")
-    for trial in new_trials(Plan.of(config("training.epochs=1", *words, space=SPACE)), rows):
-        rows.apply(trial, 0)
-        measured(folder, rows, trial.number, right(wrong[trial.point][trial.repeat]))
-    return rows
+    for trial in new_trials(Plan.of(config("training.epochs=1", *words, space=SPACE)), history):
+        history.apply(trial, 0)
+        measured(folder, history, trial.number, right(wrong[trial.point][trial.repeat]))
+    return history
 
 
 def test_a_search_by_chance(tmp_path: Path) -> None:
@@ -175,18 +175,18 @@ def test_a_search_by_chance(tmp_path: Path) -> None:
 
 def test_pruned_trials_are_none_of_the_others(tmp_path: Path) -> None:
     """Where some were pruned, the others are those that were trained to the end."""
-    rows = searched(tmp_path, [[6], [5], [7], [35]])
-    rows.trial(4).state = "pruned"
-    assert judge_search(tmp_path, rows)[0].startswith(
+    history = searched(tmp_path, [[6], [5], [7], [35]])
+    history.trial(4).state = "pruned"
+    assert judge_search(tmp_path, history)[0].startswith(
         "Trial 2 cannot be told apart from any of the 2 others trained to the end ("
     )
 
 
 def test_no_advice_to_do_what_is_being_done(tmp_path: Path) -> None:
     """A sweep that is about to confirm is not told to."""
-    rows = searched(tmp_path, [[6], [5], [7], [35]])
-    rows.invocations.append(Invocation(1, 0, 7, "here", 1, {"search": {"confirm": 3}}, {}))
-    assert judge_search(tmp_path, rows) == ["Trial 2 cannot be told apart from 2 of the 3 others (one seed each)."]
+    history = searched(tmp_path, [[6], [5], [7], [35]])
+    history.invocations.append(Invocation(1, 0, 7, "here", 1, {"search": {"confirm": 3}}, {}))
+    assert judge_search(tmp_path, history) == ["Trial 2 cannot be told apart from 2 of the 3 others (one seed each)."]
 
 
 def test_a_search_beyond_the_chance_of_images(tmp_path: Path) -> None:
@@ -208,40 +208,40 @@ def test_a_search_on_several_seeds(tmp_path: Path) -> None:
 
 def test_the_first_of_the_table_is_the_first_of_the_sentence(tmp_path: Path) -> None:
     """A tie in accuracy goes to the lower loss, in the sentence as in the table."""
-    rows = checked_rows(Plan.of(config("training.epochs=1", "search.max_trials=2", space=SPACE)))
-    measured(tmp_path, rows, 1, right(5), [2.0] * IMAGES)
-    measured(tmp_path, rows, 2, right(5), [1.0] * IMAGES)
-    (text,) = judge_search(tmp_path, rows)
+    history = checked_history(Plan.of(config("training.epochs=1", "search.max_trials=2", space=SPACE)))
+    measured(tmp_path, history, 1, right(5), [2.0] * IMAGES)
+    measured(tmp_path, history, 2, right(5), [1.0] * IMAGES)
+    (text,) = judge_search(tmp_path, history)
     assert text.startswith("Trial 2 cannot be told apart from the other (one seed each)")
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_to_compare(tmp_path: Path, count: int) -> None:
     """Of no trial or one there is nothing to say."""
-    rows = checked_rows(Plan.of(config("training.epochs=1", "search.max_trials=2", space=SPACE)))
+    history = checked_history(Plan.of(config("training.epochs=1", "search.max_trials=2", space=SPACE)))
     for number in range(1, count + 1):
-        measured(tmp_path, rows, number, right(1))
-    assert judge_search(tmp_path, rows) == []
+        measured(tmp_path, history, number, right(1))
+    assert judge_search(tmp_path, history) == []
 
 
 def test_trials_of_an_older_version(tmp_path: Path) -> None:
     """Without validation files: one seed says nothing of chance; several do, by their means."""
-    rows = checked_rows(Plan.of(config("training.epochs=1", "search.repeats=3", space=SPACE)))
+    history = checked_history(Plan.of(config("training.epochs=1", "search.repeats=3", space=SPACE)))
     for number, accuracy in enumerate((0.5, 0.9, 0.5, 0.4), 1):
-        finish(rows, number, epoch(1, accuracy))
-    (text,) = judge_search(tmp_path, rows)
+        finish(history, number, epoch(1, accuracy))
+    (text,) = judge_search(tmp_path, history)
     assert text.startswith("Trial 2 has the best val_accuracy: with one seed")
     for number, accuracy in enumerate((0.51, 0.9, 0.5, 0.39, 0.5, 0.91, 0.51, 0.4), 5):
-        finish(rows, number, epoch(1, accuracy))
-    (text,) = judge_search(tmp_path, rows)
+        finish(history, number, epoch(1, accuracy))
+    (text,) = judge_search(tmp_path, history)
     assert text.startswith("Point 2 is ahead of all others beyond chance (3 seeds each, ")
 
 
 def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
     """The table stays; only the judgement is replaced by what is wrong."""
-    rows = searched(tmp_path, [[6], [5], [7], [35]])
+    history = searched(tmp_path, [[6], [5], [7], [35]])
     (tmp_path / "checkpoints" / "3-validation.npz").write_bytes(b"nothing")
-    (text,) = judge_search(tmp_path, rows)
+    (text,) = judge_search(tmp_path, history)
     assert "checksum differs: trial 3 cannot be compared" in text
 
 
@@ -250,16 +250,16 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
 
 def test_the_first_place_holds(tmp_path: Path) -> None:
     """On fresh seeds too, beyond chance; what the others are behind is said."""
-    rows = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [1, 2, 1], 1: [36, 35, 36]})
-    first, second = judge_search(tmp_path, rows)
+    history = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [1, 2, 1], 1: [36, 35, 36]})
+    first, second = judge_search(tmp_path, history)
     assert first == "The first place holds, on 3 fresh seeds: point 2 (kernel=3 pool=2)."
     assert second.startswith("Point 2 is the best, beyond chance: difference 85.83 points")
 
 
 def test_the_first_place_does_not_hold(tmp_path: Path) -> None:
     """Who was ahead, who is now, and that they cannot be told apart, with the smaller of them."""
-    rows = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [7, 6, 7], 1: [6, 6, 7]})
-    first, second, third = judge_search(tmp_path, rows)
+    history = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [7, 6, 7], 1: [6, 6, 7]})
+    first, second, third = judge_search(tmp_path, history)
     assert first == (
         "The first place does not hold: point 2 was ahead in the search, on 3 fresh seeds it is point 1 (kernel=3 pool=1)."
     )
@@ -269,30 +269,30 @@ def test_the_first_place_does_not_hold(tmp_path: Path) -> None:
 
 def test_no_smallest_of_equal_sizes(tmp_path: Path) -> None:
     """Where all have the same number of parameters none is called the smallest."""
-    rows = searched(tmp_path, [[6], [5], [7], [9]])
-    for point in rows.points:
+    history = searched(tmp_path, [[6], [5], [7], [9]])
+    for point in history.points:
         point.parameters = 50
-    assert len(judge_search(tmp_path, confirmed(tmp_path, rows, {2: [7, 6, 7], 1: [6, 6, 7]}))) == 2
+    assert len(judge_search(tmp_path, confirmed(tmp_path, history, {2: [7, 6, 7], 1: [6, 6, 7]}))) == 2
 
 
 def test_one_point_confirmed(tmp_path: Path) -> None:
     """There is nothing to compare it to: its mean over seeds it was not chosen by."""
-    rows = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [7, 9]})
-    assert judge_search(tmp_path, rows) == ["On 2 fresh seeds point 2 has a mean val_accuracy of 0.8000."]
+    history = confirmed(tmp_path, searched(tmp_path, [[6], [5], [7], [9]]), {2: [7, 9]})
+    assert judge_search(tmp_path, history) == ["On 2 fresh seeds point 2 has a mean val_accuracy of 0.8000."]
 
 
 def test_the_first_was_not_confirmed(tmp_path: Path) -> None:
     """A first place whose fresh seeds have all failed is not said to have been beaten."""
-    rows = searched(tmp_path, [[6], [5], [7], [9]])
+    history = searched(tmp_path, [[6], [5], [7], [9]])
     words = ("search.confirm=3", "search.confirm_repeats=1", "training.epochs=1")
-    for trial in new_trials(Plan.of(config(*words, space=SPACE)), rows):
-        rows.apply(trial, 0)
+    for trial in new_trials(Plan.of(config(*words, space=SPACE)), history):
+        history.apply(trial, 0)
         if trial.point == 2:
-            work = TrainWork(trial.number, 1, {}, 1, "val_accuracy", 1, None, ())
-            rows.apply(Failed(work, "nan", "the loss is nan"), 0)
+            job = TrainJob(trial.number, 1, {}, 1, "val_accuracy", 1, None, ())
+            history.apply(Failed(job, "nan", "the loss is nan"), 0)
         else:
-            measured(tmp_path, rows, trial.number, right(trial.point))
-    first, _, last, _ = judge_search(tmp_path, rows)
+            measured(tmp_path, history, trial.number, right(trial.point))
+    first, _, last, _ = judge_search(tmp_path, history)
     assert first == (
         "The best on 1 fresh seed is point 1 (kernel=3 pool=1); "
         "point 2, ahead in the search, has no result on fresh seeds."
