@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from src.analysis import by_point
-from src.contrasts import Comparison, Group, compare, mean_and_error
-from src.folder import open_sweep
-from src.ledger import read_history
-from src.report import new_table
-from src.standing import point_results
+from src.analysis.contrasts import Comparison, Group, compare, mean_and_error
+from src.analysis.groups import by_point
+from src.analysis.ranking import point_results
+from src.ledger.database import read_history
+from src.ledger.records import Role
+from src.ledger.sweep_folder import open_sweep
+from src.reporting.console import new_table
 
 NAME, SEEDS, IMAGES = "calibration", 40, 500
 COMMAND = ["architecture=dnn", "search=dnn_grid", "data.validation=0.5", "training.epochs=5", "tracking=none"]
@@ -49,7 +50,7 @@ def read_truth(path: Path) -> list[NDArray[np.float64]]:
     """Of each network, which images were right: seeds×images."""
     sweep = open_sweep(path)
     history = read_history(path, sweep.objective)
-    groups = by_point(path, history, point_results(history, "search"))
+    groups = by_point(path, history, point_results(history, Role.SEARCH))
     return [np.array([group.blocks[repeat] for repeat in range(SEEDS)]) for group in groups]
 
 

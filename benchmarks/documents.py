@@ -18,11 +18,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 from hydra import compose, initialize_config_dir
 from rich.console import Console
 
-from src.config import CONF, resolve, validate
-from src.data import Dataset, load
-from src.messages import Configuration, TrainJob
-from src.report import new_table
-from src.schema import Config
+from src.config.compose import CONF, resolve, validate
+from src.config.schema import Config
+from src.data.dataset import Dataset
+from src.data.load import load
+from src.ledger.jobs import TrainJob
+from src.ledger.objective import ACCURACY
+from src.reporting.console import new_table
 
 REPORTED = {  # by the documents: test accuracy, loss
     "cnn_5x5": "> 0.98, < 0.05",
@@ -49,8 +51,8 @@ def main(arguments: list[str]) -> None:
         ours: list[Result] = []
         fit: list[Result] = []
         for seed in range(1, int(own.get("seeds", 3)) + 1):
-            ours.append(train_ours(config.model_dump(), data, seed))
-            fit.append(train_fit(config.model_dump(), data, seed))
+            ours.append(train_ours(config, data, seed))
+            fit.append(train_fit(config, data, seed))
             console.print(f"{name} seed {seed}: ours {show(ours[-1])}; fit {show(fit[-1])}")
         table.add_row(name, REPORTED[name], *compare(ours, fit))
     console.print(table)
@@ -77,38 +79,39 @@ def set_threads(count: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(1)
 
 
-def train_ours(configuration: Configuration, data: Dataset, seed: int) -> Result:
+def train_ours(config: Config, data: Dataset, seed: int) -> Result:
     """By `src.training`, as a worker does it."""
     import keras
 
-    from src.model import restore
-    from src.training import compile_evaluation, input_spec, train
+    from src.training.loop import compile_evaluation, input_spec, train
+    from src.training.network import restore
 
     keras.backend.clear_session()
     start = time.perf_counter()
-    job = TrainJob(1, 1, configuration, seed, "val_accuracy", configuration["training"]["epochs"], None, ())
+    epochs = config.training.epochs
+    job = TrainJob(1, 1, config.trial, seed, ACCURACY, epochs, epochs, None, ())
     *_, last = train(job, data, None)
     seconds = time.perf_counter() - start
-    model = restore(configuration, input_spec(data), last.weights())
-    metrics = compile_evaluation(model, data.test, configuration["training"]["batch_size"])(0)
+    model = restore(config.trial, input_spec(data), last.weights())
+    metrics = compile_evaluation(model, data.test, config.training.batch_size)(0)
     return metrics["accuracy"], metrics["loss"], seconds
 
 
-def train_fit(configuration: Configuration, data: Dataset, seed: int) -> Result:
+def train_fit(config: Config, data: Dataset, seed: int) -> Result:
     """By Keras' own loop on NumPy arrays, as one writes it.
 
     Not after `keras.utils.set_random_seed`: with it, Keras 3.15 shuffles into the same order in every epoch.
     """
     import keras
 
-    from src.model import build
-    from src.training import input_spec, steps_per_epoch
+    from src.training.loop import input_spec, steps_per_epoch
+    from src.training.network import build
 
     keras.backend.clear_session()
+    epochs = config.training.epochs
     start = time.perf_counter()
-    model = build(configuration, input_spec(data), seed, steps_per_epoch(data, configuration))
-    training, validation = configuration["training"], (data.validation.x, data.validation.y)
-    size, epochs = training["batch_size"], training["epochs"]
+    model = build(config.trial, input_spec(data), seed, steps_per_epoch(data, config.trial), epochs)
+    validation, size = (data.validation.x, data.validation.y), config.training.batch_size
     model.fit(data.train.x, data.train.y, batch_size=size, epochs=epochs, validation_data=validation, verbose=0)
     seconds = time.perf_counter() - start
     loss, accuracy = model.evaluate(data.test.x, data.test.y, verbose=0)

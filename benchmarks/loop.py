@@ -16,12 +16,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
 from benchmarks.documents import configure
-from src.data import load
-from src.model import InfeasibleError, build
-from src.plan import complete
-from src.proposals import Plan, describe
-from src.rows import History
-from src.training import input_spec
+from src.data.load import load
+from src.search.problem import Plan
+from src.search.proposals import describe
+from src.training.loop import input_spec
+from src.training.network import InfeasibleError, build
 
 
 def main() -> None:
@@ -30,9 +29,11 @@ def main() -> None:
     data, plan, trained = load(config.data), Plan.of(config), 0
     for number, values in enumerate(plan.space.grid, 1):
         point = describe(plan, number, values)
+        if point.configuration is None:
+            continue
         keras.backend.clear_session()
         try:
-            model = build(complete(plan, History("val_accuracy"), point), input_spec(data), 1, 1)
+            model = build(point.configuration, input_spec(data), 1, 1, 1)
         except InfeasibleError:
             continue
         validation = (data.validation.x, data.validation.y)

@@ -14,9 +14,10 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from src.folder import list_sweeps, open_sweep
-from src.ledger import read_history
-from src.report import new_table
+from src.ledger.database import read_history
+from src.ledger.records import TrialState
+from src.ledger.sweep_folder import list_sweeps, open_sweep
+from src.reporting.console import new_table
 
 SWEEP = ["architecture=dnn", "search=cnn_random", "~search.space.architecture", "training.epochs=2", "workers.count=2"]
 
@@ -48,7 +49,9 @@ def count_done(root: Path) -> int:
     """Finished trials."""
     with suppress(Exception):  # it is about to begin
         (path,) = list_sweeps(root)
-        return sum(trial.state == "finished" for trial in read_history(path, open_sweep(path).objective).trials)
+        return sum(
+            trial.state == TrialState.FINISHED for trial in read_history(path, open_sweep(path).objective).trials
+        )
     return 0
 
 

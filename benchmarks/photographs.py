@@ -18,11 +18,12 @@ from PIL import Image
 from rich.console import Console
 from scipy import ndimage
 
-from src.data import Part, load
-from src.folder import find, last_config
-from src.images import PREPARATIONS, prepare
+from src.data.dataset import Part
+from src.data.image_files import PREPARATIONS, prepare
+from src.data.load import load
+from src.ledger.sweep_folder import find, last_config
 from src.predict import load as load_network
-from src.report import new_table
+from src.reporting.console import new_table
 
 Page = NDArray[np.float64]  # brightness, 0 to 1
 Draw = Callable[[Page, np.random.Generator], Page]
@@ -33,7 +34,7 @@ def main(arguments: list[str]) -> None:
     name = (arguments or ["latest"])[0]
     test = load(last_config(find(Path("sweeps"), name).path).data).test
     network = load_network(name, Path("sweeps"), Path("mlruns"))
-    from src.model import predict
+    from src.training.export import predict
 
     table = new_table("test digits", *PREPARATIONS, text=("test digits",))
     right = predict(network, test.x).argmax(axis=1) == test.y
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> None:
 
 def accuracy(network: object, pages: list[Image.Image], test: Part, way: str) -> float:
     """Share of the pages read right; one taken for empty is read wrong."""
-    from src.model import predict
+    from src.training.export import predict
 
     height, width, channels = test.x.shape[1:]
     prepared = [prepare(page, way, (height, width, channels), str(test.x.dtype)) for page in pages]

@@ -12,11 +12,13 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from rich.console import Console
 
-from src.config import CONF, resolve, validate
-from src.report import new_table
-from src.schema import Config
-from src.space import Space, Values, parse
-from src.strategies import point_key, propose, random_point
+from src.config.compose import CONF, resolve, validate
+from src.config.schema import Config
+from src.ledger.records import Values, point_key
+from src.reporting.console import new_table
+from src.search.points import Space
+from src.search.samplers import propose, random_point
+from src.search.space import parse
 
 COUNTS = (20, 100, 200, 400, 800)
 

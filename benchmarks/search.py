@@ -28,20 +28,22 @@ from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 from rich.console import Console
 
-from src.config import CONF, resolve, validate
-from src.contrasts import Group, compare
-from src.folder import open_sweep
-from src.ledger import read_arrays, read_history
-from src.messages import Checked, CheckJob, EpochEnded, Event, Finished, Paused, ProbeJob, Started, TrainJob
-from src.plan import next_job
-from src.proposals import Plan
-from src.report import new_table
-from src.rows import History, Record
-from src.runner import propose
-from src.schema import Config
-from src.standing import best_trial
-from src.strategies import point_key
-from src.values import Epoch, File, Probe
+from src.analysis.contrasts import Group, compare
+from src.analysis.ranking import best_trial
+from src.config.compose import CONF, resolve, validate
+from src.config.schema import Config
+from src.execution.coordinator import propose
+from src.ledger.database import read_history
+from src.ledger.events import Checked, EpochEnded, Event, Finished, Paused, Started
+from src.ledger.files import read_arrays
+from src.ledger.history import History
+from src.ledger.jobs import CheckJob, ProbeJob, TrainJob
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Epoch, File, Probe, Record, TrialState, point_key
+from src.ledger.sweep_folder import open_sweep
+from src.reporting.console import new_table
+from src.search.problem import Plan
+from src.search.schedule import next_job
 
 CURVES = Path(__file__).with_name("curves.csv")
 IMAGES, EPOCHS, SEARCHES = 500, 40, 20
@@ -146,7 +148,7 @@ class Table:
     """Stands for a ledger: rows in memory, and each event changes them."""
 
     def __init__(self) -> None:
-        self.history = History("val_accuracy")
+        self.history = History(ACCURACY)
 
     def save(self, event: Event | Record) -> None:
         """Apply an event."""
@@ -194,7 +196,7 @@ def answer(job: CheckJob | ProbeJob | TrainJob, history: History, curve: Curve |
         for number in range(len(history.trial(job.trial).epochs) + 1, job.until + 1):
             metrics = {"val_accuracy": curve.right[number - 1] / IMAGES, "val_loss": curve.loss[number - 1]}
             yield EpochEnded(job.trial, Epoch(number, metrics, 1.0, 0.0), FILE)
-        yield Paused(job.trial) if job.pauses else Finished(job.trial, FILE, "")
+        yield Paused(job.trial) if job.pauses else Finished(job.trial, FILE)
 
 
 # ------------------------------------------------------------------------------------------- curves
@@ -210,7 +212,7 @@ def train(seeds: int, arguments: list[str]) -> None:
 def write_curves(folder: Path) -> None:
     """Store the curves of a sweep, one line a trial, of the seeds that all points have been trained with."""
     history = read_history(folder, open_sweep(folder).objective)
-    trained = [trial for trial in history.trials if trial.state == "finished"]
+    trained = [trial for trial in history.trials if trial.state == TrialState.FINISHED]
     seeds = min(Counter(trial.point for trial in trained).values())
     with open(CURVES, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -14,20 +14,23 @@ from typing import Annotated
 
 import typer
 
-from src.compare import SweepName, SweepsFolder
-from src.config import UserError, run_reading
-from src.estimate import show_bytes
-from src.folder import Sweep, contents, find, last_config, last_written, lock_sweep, remove
-from src.ledger import DamagedError, Ledger, inside, read_history
-from src.messages import Dropped
-from src.plan import is_complete, unfinished
-from src.proposals import Plan
-from src.removal import Traces, delete_traces, find_traces
-from src.rows import History, Trial
-from src.schema import Config
-from src.scope import budget_of
-from src.standing import final_trial
-from src.writing import command, number_of
+from src.analysis.ranking import final_trial
+from src.base.disk import contents
+from src.base.errors import UserError
+from src.base.text import command, number_of, show_bytes
+from src.config.command_line import SweepName, SweepsFolder, run_reading
+from src.config.schema import Config
+from src.ledger.database import Ledger, read_history
+from src.ledger.events import Dropped
+from src.ledger.files import DamagedError, inside
+from src.ledger.history import History
+from src.ledger.lock import lock_sweep
+from src.ledger.records import Trial, TrialState
+from src.ledger.sweep_folder import Sweep, find, last_config, last_written, remove
+from src.search.budget import budget_of
+from src.search.problem import Plan
+from src.search.schedule import is_complete, unfinished
+from src.tracking.deletion import Traces, delete_traces, find_traces
 
 
 def main(
@@ -57,13 +60,13 @@ def main(
 def clean_checkpoints(sweep: Sweep, yes: bool) -> bool:
     """Say what checkpoints there are to remove, or remove them; whether there are any."""
     config, history = last_config(sweep.path), read_history(sweep.path, sweep.objective)
-    ended = [trial for trial in history.trials if trial.state in ("finished", "pruned")]
+    ended = [trial for trial in history.trials if trial.state in (TrialState.FINISHED, TrialState.PRUNED)]
     stored = [trial for trial in ended if trial.checkpoint or trial.weights]
     needed = still_needed(Plan.of(config), history)
     unseen = {trial.number for trial in stored if config.tracking.name == "mlflow" and not trial.run_id} - needed
     to_drop = [trial for trial in stored if trial.number not in needed | unseen]
     count, size = measure(sweep, to_drop)
-    pruned = sum(trial.state == "pruned" for trial in to_drop)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in to_drop)
     which = f" ({pruned} pruned)" if pruned else ""
     what = f"the checkpoints and best weights of {number_of(len(to_drop), 'trial')}{which}"
     amount = f"{number_of(count, 'file')}, {show_bytes(size)}"

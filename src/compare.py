@@ -11,28 +11,27 @@ import sys
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from src.analysis import by_key, by_point, left_out, sweep_table, trial_table, value_table
-from src.config import UserError, run_reading
-from src.contrasts import Group, compare
-from src.data import load_same
-from src.folder import Sweep, find, last_config
-from src.ledger import read_history
-from src.report import leaderboard, new_console, new_table, show_mean, show_test
-from src.rows import History
-from src.standing import point_results, rank_points
-from src.verdict import describe_taken, judge, judge_search, unit_of, wording
-from src.writing import number_of, render, show_metric, spans
-
-SweepNames = Annotated[list[str] | None, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
-SweepName = Annotated[str, typer.Argument(help="A sweep's name, the beginning of it, or 'latest'.")]
-SweepsFolder = Annotated[Path, typer.Option(help="The folder of the sweeps.")]
-Format = Annotated[Literal["table", "csv", "json"], typer.Option(help="How to print.")]
+from src.analysis.conclusions import describe_taken, judge, judge_search, wording
+from src.analysis.contrasts import Group, compare
+from src.analysis.groups import by_key, by_point
+from src.analysis.ranking import point_results, rank_points
+from src.analysis.tables import left_out, sweep_table, trial_table, value_table
+from src.base.errors import UserError
+from src.base.text import number_of, render, show_metric, spans
+from src.config.command_line import Format, SweepNames, SweepsFolder, run_reading
+from src.data.load import load_same
+from src.ledger.database import read_history
+from src.ledger.history import History
+from src.ledger.objective import Objective
+from src.ledger.records import Role
+from src.ledger.sweep_folder import Sweep, find, last_config
+from src.reporting.console import leaderboard, new_console, new_table, show_mean, show_test
 
 
 def main(
@@ -75,14 +74,14 @@ def show_trials(sweep: Sweep, format: str) -> None:
 
 def write_report(sweep: Sweep) -> None:
     """The page, written anew; test images are in it if the data is where it was."""
-    from src import page  # draws
+    from src.reporting import html
 
     data = None
     try:
         data = load_same(last_config(sweep.path).data, sweep.frozen["data"]["digest"])
     except UserError as error:
         print(f"The page is without test images: {error}", file=sys.stderr)
-    print(os.path.relpath(page.write(sweep, read_history(sweep.path, sweep.objective), data)))
+    print(os.path.relpath(html.write(sweep, read_history(sweep.path, sweep.objective), data)))
 
 
 def compare_values(sweep: Sweep, key: str, format: str) -> None:
@@ -90,7 +89,7 @@ def compare_values(sweep: Sweep, key: str, format: str) -> None:
     history = read_history(sweep.path, sweep.objective)
     if not rank_points(history):
         raise UserError(f"{sweep.name}: no trial has finished, so there is nothing to compare.")
-    comparison = compare(by_key(sweep.path, history, key), history.objective == "val_accuracy")
+    comparison = compare(by_key(sweep.path, history, key), history.objective.is_higher_better)
     table = value_table(history, key, comparison)
     if format != "table":
         print(render(table, format))
@@ -101,16 +100,23 @@ def compare_values(sweep: Sweep, key: str, format: str) -> None:
         console.print(sentence, markup=False, soft_wrap=True)
 
 
-def board_of_values(table: list[dict[str, Any]], objective: str) -> Table:
+def board_of_values(table: list[dict[str, Any]], objective: Objective) -> Table:
     """Values of a key, and how far each is behind the first."""
     key = next(iter(table[0]))
-    unit, scale = unit_of(objective)
-    board = new_table(key.rpartition(".")[2], "n", objective, "seconds", "behind", "95% interval", text=("key",))
+    scale = objective.factor
+    board = new_table(key.rpartition(".")[2], "n", objective.name, "seconds", "behind", "95% interval", text=("key",))
     for place, row in enumerate(table):
         low, high = row["behind_low"], row["behind_high"]
         interval = "–" if low is None else f"{scale * low:.2f} to {scale * high:.2f}"
-        behind = "–" if row["behind"] is None else f"{scale * row['behind']:.2f}{unit}"
-        cells = [row[key], str(row["trials"]), show_mean(row, objective), f"{row['seconds']:.1f}", behind, interval]
+        behind = "–" if row["behind"] is None else f"{scale * row['behind']:.2f}{objective.unit}"
+        cells = [
+            row[key],
+            str(row["trials"]),
+            show_mean(row, objective.name),
+            f"{row['seconds']:.1f}",
+            behind,
+            interval,
+        ]
         board.add_row(*map(escape, cells), style="" if place else "bold")
     return board
 
@@ -120,9 +126,9 @@ def compare_sweeps(sweeps: Sequence[Sweep], format: str) -> None:
     refuse_unlike(sweeps)
     named = [(sweep.name, read_history(sweep.path, sweep.objective)) for sweep in sweeps]
     table = sweep_table(named)
-    chosen_from = [len(point_results(history, "search")) for _, history in named]
+    chosen_from = [len(point_results(history, Role.SEARCH)) for _, history in named]
     pairs = sum(a * b for a, b in combinations(chosen_from, 2))
-    comparison = compare(best_of(sweeps, named), sweeps[0].objective == "val_accuracy", pairs=pairs)
+    comparison = compare(best_of(sweeps, named), sweeps[0].objective.is_higher_better, pairs=pairs)
     order = [group.label for group in comparison.groups]
     table.sort(key=lambda row: order.index(row["sweep"]))
     if format != "table":

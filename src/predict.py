@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 from rich.markup import escape
 
-from src import images, plots
-from src.compare import SweepsFolder
-from src.config import UserError, run_reading
-from src.folder import find
-from src.ledger import DamagedError, read_file, read_history
-from src.processes import silenced
-from src.report import new_console, new_table
-from src.schema import Preprocessing
-from src.standing import evaluation_of, final_trial
+from src.analysis.ranking import evaluation_of, final_trial
+from src.base.errors import UserError
+from src.base.processes import silenced
+from src.config.command_line import SweepsFolder, run_reading
+from src.config.schema import Preprocessing
+from src.data import image_files
+from src.figures import of_images, style
+from src.ledger.database import read_history
+from src.ledger.files import DamagedError, read_file
+from src.ledger.sweep_folder import find
+from src.reporting.console import new_console, new_table
 
 DRAWN = 40  # images at most, in a picture
 
@@ -75,7 +77,7 @@ def main(
 def read(path: Path) -> Image | None:
     """The image in a file; None, after saying why, if it has none."""
     try:
-        return images.read(path)
+        return image_files.read(path)
     except UserError as error:
         skip(str(error))
         return None
@@ -98,7 +100,7 @@ def look(
     way = preprocessing or way_of(network)
     seen: list[tuple[Path, NDArray[Any]]] = []
     for path, found in readable:
-        pixels = images.prepare(found, way, tuple(given.shape[1:]), str(given.dtype))
+        pixels = image_files.prepare(found, way, tuple(given.shape[1:]), str(given.dtype))
         if pixels is None:
             skip(f"{path}: the page is empty: nothing on it stands out from the paper and its noise.")
         else:
@@ -106,7 +108,7 @@ def look(
     if not seen:
         return []
     with silenced():
-        from src.model import predict
+        from src.training.export import predict
 
         probabilities = predict(network, np.stack([pixels for _, pixels in seen]))
     if not np.isfinite(probabilities).all():
@@ -117,7 +119,7 @@ def look(
 def way_of(network: Any) -> str:
     """How the model wants its images prepared: its input says so, in models of this project."""
     own = str(network.inputs[0].name).rpartition("_")[2]
-    return own if own in images.PREPARATIONS else "resize"
+    return own if own in image_files.PREPARATIONS else "resize"
 
 
 def load(model: str, sweeps: Path, mlruns: Path) -> Any:
@@ -129,7 +131,7 @@ def load(model: str, sweeps: Path, mlruns: Path) -> Any:
         found = winner_file(model, sweeps)
         print(f"model: {os.path.relpath(found)}", file=sys.stderr)
         return load_file(found)
-    from src.tracking import download_model
+    from src.tracking.models import download_model
 
     with tempfile.TemporaryDirectory() as folder:
         return load_file(download_model(model, mlruns, Path(folder)))
@@ -155,13 +157,13 @@ def winner_file(name: str, sweeps: Path) -> Path:
 
 def load_file(path: Path) -> Any:
     """A .keras file. Raises UserError where it is none, or its input is no image."""
-    from src.artifacts import load_model
+    from src.training.export import load_model
 
     if not path.is_file():
         raise UserError(f"{path}: there is no such file.")
     network = load_model(path)
     inputs, outputs = (shapes(network, end) for end in ("inputs", "outputs"))
-    if len(inputs) != 1 or len(inputs[0]) != 4 or None in inputs[0][1:] or inputs[0][3] not in images.MODES:
+    if len(inputs) != 1 or len(inputs[0]) != 4 or None in inputs[0][1:] or inputs[0][3] not in image_files.MODES:
         raise UserError(f"{path}: this model does not take images of one size (N×H×W×C, 1 to 4 channels).")
     if len(outputs) != 1 or len(outputs[0]) != 2 or (outputs[0][1] or 0) < 2:
         raise UserError(f"{path}: this model does not give one score for each of some classes (N×classes).")
@@ -203,9 +205,9 @@ def show(seen: list[Seen]) -> None:
 
 def save(seen: list[Seen], picture: Path) -> None:
     """What the network saw beside its probabilities, as a picture."""
-    figure = plots.seen([(one.file.name, one.pixels, one.probabilities) for one in seen[:DRAWN]])
+    figure = of_images.seen([(one.file.name, one.pixels, one.probabilities) for one in seen[:DRAWN]])
     try:
-        plots.save(figure, picture)
+        style.save(figure, picture)
     except (OSError, ValueError) as error:
         raise UserError(f"--picture {picture} cannot be written: {error}.") from error
     print(f"drawn: {picture}{f' (the first {DRAWN})' if len(seen) > DRAWN else ''}", file=sys.stderr)

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from src import plots
-from src.config import UserError, compose_and_run
-from src.data import Dataset, Part, load
-from src.report import new_console, new_table
-from src.schema import Config
+from src.base.errors import UserError
+from src.config.compose import compose_and_run
+from src.config.schema import Config
+from src.data.dataset import Dataset, Part
+from src.data.load import load
+from src.figures import of_images, style
+from src.reporting.console import new_console, new_table
 
 CLASSES = 12  # that are counted one by one
 
@@ -27,7 +29,7 @@ def main(config: Config) -> int:
     path = Path(config.paths.sweeps) / f"{data.label}.png"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        plots.save(plots.samples(data.train), path)
+        style.save(of_images.samples(data.train), path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): choose another paths.sweeps=….") from error
     console.print(f"[dim]first training images of each class:[/dim] {os.path.relpath(path)}", soft_wrap=True)

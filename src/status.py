@@ -11,16 +11,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from src.compare import SweepsFolder
-from src.config import UserError, run_reading
-from src.estimate import show_bytes
-from src.folder import contents, is_held, last_command, last_config, last_written, need_sweeps, open_sweep
-from src.ledger import read_history
-from src.plan import is_bounded, is_complete, trials_to_come
-from src.proposals import Plan
-from src.rows import History
-from src.standing import rank_points
-from src.writing import render, show_metric
+from src.analysis.ranking import rank_points
+from src.base.disk import contents
+from src.base.errors import UserError
+from src.base.text import render, show_bytes, show_metric
+from src.config.command_line import SweepsFolder, run_reading
+from src.ledger.database import read_history
+from src.ledger.history import History
+from src.ledger.lock import is_held
+from src.ledger.records import PointState, TrialState
+from src.ledger.sweep_folder import last_command, last_config, last_written, need_sweeps, open_sweep
+from src.search.problem import Plan
+from src.search.schedule import is_bounded, is_complete, trials_to_come
 
 HEADINGS = ("sweep", "state", "trials", "failed", "infeasible", "best", "written", "disk", "to go on")
 TEXTS = ("sweep", "state", "best", "to go on")  # the other columns hold numbers
@@ -56,11 +58,15 @@ def describe(path: Path) -> dict[str, Any]:
 def counts(history: History) -> dict[str, Any]:
     """How many trials and points are where, and the first place."""
     states = [trial.state for trial in history.trials]
-    row = {"finished": states.count("finished"), "trials": len(states), "failed": states.count("failed")}
-    row["infeasible"] = sum(point.state == "infeasible" for point in history.points)
+    row = {
+        "finished": states.count(TrialState.FINISHED),
+        "trials": len(states),
+        "failed": states.count(TrialState.FAILED),
+    }
+    row["infeasible"] = sum(point.state == PointState.INFEASIBLE for point in history.points)
     first = next(iter(rank_points(history)), None)
-    best, seeds = (first.mean(history.objective), len(first.trials)) if first else (None, 0)
-    return {**row, "objective": history.objective, "best": best, "seeds": seeds}
+    best, seeds = (first.mean(history.objective.name), len(first.trials)) if first else (None, 0)
+    return {**row, "objective": history.objective.name, "best": best, "seeds": seeds}
 
 
 def plan_of(path: Path) -> Plan | None:
@@ -77,7 +83,7 @@ def state_of(path: Path, plan: Plan | None, history: History) -> tuple[str, str]
         return "running", ""
     if not (is_complete(plan, history) if plan else is_evaluated(history)):
         return "interrupted", ""
-    pruned = sum(trial.state == "pruned" for trial in history.trials)
+    pruned = sum(trial.state == TrialState.PRUNED for trial in history.trials)
     bounded = "within its budget" if plan and is_bounded(plan, history) else ""
     nothing = "nothing can be trained" if not history.trials else ""
     return "complete", ", ".join(filter(None, (bounded, f"with {pruned} pruned" if pruned else "", nothing)))
@@ -86,7 +92,7 @@ def state_of(path: Path, plan: Plan | None, history: History) -> tuple[str, str]
 def is_evaluated(history: History) -> bool:
     """Whether all trials have ended and a model was evaluated; of a sweep of which no more is known."""
     return bool(history.evaluations) and all(
-        trial.state in ("finished", "failed", "pruned") for trial in history.trials
+        trial.state in (TrialState.FINISHED, TrialState.FAILED, TrialState.PRUNED) for trial in history.trials
     )
 
 

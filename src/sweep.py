@@ -17,44 +17,36 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from src import environment
-from src.analysis import left_out
-from src.config import UserError, compose_and_run, show_value
-from src.data import Dataset, load
-from src.estimate import bytes_needed, free_bytes, show_bytes
-from src.folder import create_or_check, lock_sweep, similar_sweeps, sweep_path, write_last
-from src.ledger import Ledger
-from src.messages import Dropped, Mirrored, Stopped
-from src.plan import is_bounded, is_complete, next_job, trials_to_come
-from src.progress import Screen, start_log
-from src.proposals import Plan, ahead_only
-from src.report import new_console, overview, preview_table, result
-from src.reuse import Library
-from src.rows import History, Invocation
-from src.runner import Interrupt, catch_signals, propose, run
-from src.schema import Config, Mlflow
-from src.scope import target
-from src.standing import rank_trials
-from src.tracking import Tracker
-from src.workers import Pool, allowed_workers
-from src.writing import again, command, number_of, spans
-
-BUDGET_KEYS = [
-    "max_trials",
-    "max_seconds",
-    "max_epochs",
-    "target",
-    "repeats",
-    "confirm",
-    "confirm_repeats",
-    "refit",
-    "reuse",
-    "retries",
-    "pruner",
-    "rung",
-    "keep",
-    "factor",
-]  # of the search
+from src.analysis.ranking import rank_trials
+from src.analysis.tables import left_out
+from src.base.disk import free_bytes
+from src.base.errors import UserError
+from src.base.processes import Interrupt, catch_signals
+from src.base.text import again, command, number_of, show_bytes, show_value, spans
+from src.config.compose import compose_and_run
+from src.config.identity import budget
+from src.config.schema import Config, Mlflow
+from src.data.dataset import Dataset
+from src.data.load import load
+from src.execution.coordinator import propose, run
+from src.execution.local import Pool, allowed_workers
+from src.execution.reuse import Library
+from src.ledger import environment
+from src.ledger.database import Ledger
+from src.ledger.events import Dropped, Mirrored, Stopped
+from src.ledger.history import History
+from src.ledger.jobs import CheckJob
+from src.ledger.lock import lock_sweep
+from src.ledger.objective import OBJECTIVES
+from src.ledger.records import Invocation, PointState, TrialState
+from src.ledger.sweep_folder import create_or_check, similar_sweeps, sweep_path, write_last
+from src.reporting.console import new_console, overview, preview_table, result
+from src.reporting.display import Screen, start_log
+from src.search.budget import target
+from src.search.estimate import bytes_needed
+from src.search.problem import Plan, ahead_only
+from src.search.schedule import is_bounded, is_complete, next_job, trials_to_come
+from src.tracking.process import Tracker
 
 
 def main(config: Config) -> int:
@@ -75,7 +67,7 @@ def main(config: Config) -> int:
             mention_similar_sweeps(console, path, config, data)
         write_last(path, config, again())
         start_log(path / "sweep.log")
-        ledger = Ledger.open(path, config.search.objective)
+        ledger = Ledger.open(path, OBJECTIVES[config.search.objective])
         try:
             return sweep(console, plan, data, ledger, path)
         finally:
@@ -84,7 +76,7 @@ def main(config: Config) -> int:
 
 def preview(console: Console, plan: Plan, data: Dataset, path: Path) -> int:
     """Check all points and probe speed, in memory; print what the sweep would do."""
-    ledger = Ledger.in_memory(path, plan.config.search.objective)
+    ledger = Ledger.in_memory(path, OBJECTIVES[plan.config.search.objective])
     recover(plan.config, ledger)
     propose(plan, ledger)
     log = Path(os.devnull)
@@ -161,7 +153,7 @@ def train_all(console: Console, plan: Plan, data: Dataset, ledger: Ledger, path:
 
 def useful(ledger: Ledger) -> int:
     """How many workers can have something to do at once."""
-    return sum(point.state in ("unchecked", "feasible") for point in ledger.history.points)
+    return sum(point.state in (PointState.UNCHECKED, PointState.FEASIBLE) for point in ledger.history.points)
 
 
 def look_ahead(console: Console, plan: Plan, data: Dataset, ledger: Ledger, pool: Pool, interrupt: Interrupt) -> None:
@@ -174,14 +166,18 @@ def recover(config: Config, ledger: Ledger) -> None:
     """After a kill: what was running was interrupted. Then what the user wants tried again."""
     ledger.delete_orphans()
     for trial in ledger.history.trials:
-        if trial.state == "running":
+        if trial.state == TrialState.RUNNING:
             ledger.save(Stopped(trial.number))
-        if trial.state == "failed" and config.search.retry_failed:
-            trial.state, trial.crashes = "waiting", 0
+        if trial.state == TrialState.FAILED and config.search.retry_failed:
+            trial.state, trial.crashes = TrialState.WAITING, 0
             ledger.save(trial)
     for point in ledger.history.points:
-        if config.search.retry_failed and point.state == "infeasible" and ledger.history.crashes["check", point.number]:
-            point.state, point.reason = "unchecked", ""
+        if (
+            config.search.retry_failed
+            and point.state == PointState.INFEASIBLE
+            and ledger.history.crashes[CheckJob.kind, point.number]
+        ):
+            point.state, point.reason = PointState.UNCHECKED, ""
             ledger.save(point)
 
 
@@ -250,20 +246,17 @@ def mirror_revision(config: Config, ledger: Ledger) -> str:
         return ""
     store = tracking.uri or str(Path(config.paths.mlruns).resolve() / "mlflow.db")
     exists = bool(tracking.uri) or Path(store).is_file()
-    states = sorted(Counter(trial.state for trial in history.trials).items())
+    states = sorted(Counter(trial.state.value for trial in history.trials).items())
     epochs = sum(len(trial.epochs) for trial in history.trials)
     return f"{store} {exists} {tracking.model_dump_json()} {states} {epochs} {len(history.evaluations)}"
 
 
 def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:
     """This start of the sweep, as a row."""
-    budget: dict[str, Any] = {
-        "training": {"epochs": config.training.epochs},
-        "search": {key: getattr(config.search, key) for key in BUDGET_KEYS},
-        "workers": {"count": allowed_workers(config)},
-    }
+    reach = budget(config)
+    reach["workers"]["count"] = allowed_workers(config)
     now = time.time()
-    return Invocation(number, now, now, socket.gethostname(), os.getpid(), budget, here)
+    return Invocation(number, now, now, socket.gethostname(), os.getpid(), reach, here)
 
 
 def mention_similar_sweeps(console: Console, path: Path, config: Config, data: Dataset) -> None:
@@ -289,7 +282,7 @@ def refuse_drift(plan: Plan, ledger: Ledger, drift: str) -> None:
 def refuse_infeasible(ledger: Ledger) -> None:
     """Raises UserError where none of the points can be trained, with the reasons."""
     points = ledger.history.points
-    if points and not any(point.state in ("feasible", "unchecked") for point in points):
+    if points and not any(point.state in (PointState.FEASIBLE, PointState.UNCHECKED) for point in points):
         reasons = "\n       ".join(f"{reason} (points {spans(n)})" for reason, n in left_out(ledger.history).items())
         raise UserError(f"none of the {number_of(len(points), 'point')} can be trained:\n       {reasons}")
 
@@ -309,8 +302,8 @@ def print_next_steps(console: Console, plan: Plan, history: History, path: Path,
     if interrupt.count:
         states = Counter(trial.state for trial in history.trials)
         trials = number_of(len(history.trials) + trials_to_come(plan, history), "trial")
-        counts = f"{states['finished']} of {trials} finished, {states['interrupted'] + states['paused']} under way"
-        done = states["finished"] == len(history.trials) and len(history.evaluations) > 0
+        counts = f"{states[TrialState.FINISHED]} of {trials} finished, {states[TrialState.INTERRUPTED] + states[TrialState.PAUSED]} under way"
+        done = states[TrialState.FINISHED] == len(history.trials) and len(history.evaluations) > 0
         text = "Stopped while MLflow was written to; all else is done" if done else f"Stopped: {counts}"
         console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
         return

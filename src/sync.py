@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from src.compare import SweepName, SweepsFolder
-from src.config import UserError, run_reading
-from src.folder import find, last_config, lock_sweep
-from src.ledger import Ledger
-from src.report import new_console
-from src.runner import catch_signals
+from src.base.errors import UserError
+from src.base.processes import catch_signals
+from src.config.command_line import SweepName, SweepsFolder, run_reading
+from src.ledger.database import Ledger
+from src.ledger.lock import lock_sweep
+from src.ledger.sweep_folder import find, last_config
+from src.reporting.console import new_console
 from src.sweep import complete_mirror
 
 

@@ -5,7 +5,7 @@ python -m src.train experiment=dnn_128 training.epochs=20           goes on from
 python -m src.train -m activation=relu,tanh experiment=dnn_128      Hydra's multirun
 """
 
-from src.config import compose_and_run
+from src.config.compose import compose_and_run
 from src.sweep import main
 
 if __name__ == "__main__":

@@ -18,8 +18,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from src.config import UserError, run_reading
-from src.store import charts, database, relocate
+from src.base.errors import UserError
+from src.config.command_line import run_reading
+from src.ledger.objective import OBJECTIVES
+from src.tracking.store import charts, database, relocate
 
 
 def main(
@@ -59,7 +61,10 @@ def links(mlruns: Path, port: int) -> list[tuple[str, str]]:
         AND NOT EXISTS (SELECT 1 FROM tags p WHERE p.run_uuid = r.run_uuid AND p.key = 'trial') ORDER BY r.start_time DESC"""
     with sqlite3.connect(f"{database(mlruns).as_uri()}?mode=ro", uri=True) as connection:
         found = connection.execute(query).fetchall()
-    return [(name, f"http://127.0.0.1:{port}/{charts(*address)}") for name, *address in found]
+    return [
+        (name, f"http://127.0.0.1:{port}/{charts(experiment, run, OBJECTIVES[objective])}")
+        for name, experiment, run, objective in found
+    ]
 
 
 def refuse_taken(port: int) -> None:

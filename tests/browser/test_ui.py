@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FrameLocator, Locator, Page, expect
 
-from src.folder import open_sweep
-from src.page import answer
+from src.analysis.conclusions import answer
+from src.ledger.sweep_folder import open_sweep
 from tests.browser.conftest import CHROMIUM
 from tests.functional.conftest import Home
 

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from hydra import compose, initialize_config_dir
 
-from src.config import CONF, resolve, validate
-from src.model import InputSpec, build
-from src.proposals import Plan, new_points
-from src.rows import History
-from src.schema import Config
+from src.config.compose import CONF, resolve, validate
+from src.config.schema import Config
+from src.ledger.history import History
+from src.ledger.records import PointState
+from src.search.problem import Plan
+from src.search.proposals import new_points
+from src.training.network import InputSpec, build
 from tests.unit.examples import config, plain, use_one_thread
 
 use_one_thread()
@@ -198,7 +200,7 @@ def test_an_empty_space_is_one_point(overrides: tuple[str, ...]) -> None:
             for point in new_points(plan, history):
                 history.apply(point, 0)
         (point,) = history.points
-        assert point.values == {} and point.state == "unchecked"
+        assert point.values == {} and point.state == PointState.UNCHECKED
         assert point.configuration["architecture"] == plain()["architecture"] | {
             "filters": [32, 64],
             "padding": ["same", "valid"],

@@ -14,9 +14,9 @@ import numpy as np
 import psutil
 import pytest
 
-from src.folder import list_sweeps, open_sweep
-from src.ledger import read_history
-from src.rows import History
+from src.ledger.database import read_history
+from src.ledger.history import History
+from src.ledger.sweep_folder import list_sweeps, open_sweep
 
 EPOCHS = 120  # fast ones: long enough to be killed in
 PROJECT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from src.store import relocate
+from src.tracking.store import relocate
 from tests.functional.conftest import EPOCHS, Home, environment, run
 from tests.functional.test_resume import assert_same_results, in_training
 

@@ -7,8 +7,9 @@ import subprocess
 import numpy as np
 import psutil
 
-from src.ledger import read_arrays
-from src.rows import History
+from src.ledger.files import read_arrays
+from src.ledger.history import History
+from src.ledger.records import TrialState
 from tests.functional.conftest import EPOCHS, Home, kill_group, left_behind
 
 
@@ -16,7 +17,7 @@ def assert_same_results(home: Home, finished: tuple[Home, str]) -> None:
     """All metrics of all epochs and all final weights equal those of the sweep that nobody interrupted."""
     reference, _ = finished
     for ours, theirs in zip(home.history().trials, reference.history().trials, strict=True):
-        assert ours.state == "finished"
+        assert ours.state == TrialState.FINISHED
         assert [epoch.metrics for epoch in ours.epochs] == [epoch.metrics for epoch in theirs.epochs]
         assert ours.weights and theirs.weights
         a, b = read_arrays(home.folder(), ours.weights), read_arrays(reference.folder(), theirs.weights)
@@ -25,7 +26,7 @@ def assert_same_results(home: Home, finished: tuple[Home, str]) -> None:
 
 def in_training(history: History) -> bool:
     """A trial has saved its state and is not done."""
-    return any(trial.state == "running" and 0 < trial.checkpoint_epoch < 40 for trial in history.trials)
+    return any(trial.state == TrialState.RUNNING and 0 < trial.checkpoint_epoch < 40 for trial in history.trials)
 
 
 def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> None:
@@ -44,12 +45,12 @@ def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> 
     assert not left_behind(process.pid)
     history = home.history()
     assert not history.failures, "no worker was ended by the Ctrl-C"
-    assert all(trial.state in ("interrupted", "waiting") for trial in history.trials)
+    assert all(trial.state in (TrialState.INTERRUPTED, TrialState.WAITING) for trial in history.trials)
     resumed = home.run()
     assert resumed.returncode == 0, resumed.stdout
     after = home.history()
     assert [trial.attempts for trial in after.trials] == [
-        1 + (trial.state == "interrupted") for trial in history.trials
+        1 + (trial.state == TrialState.INTERRUPTED) for trial in history.trials
     ]
     assert_same_results(home, finished)
 
@@ -57,7 +58,9 @@ def test_ctrl_c_and_the_same_command(home: Home, finished: tuple[Home, str]) -> 
 def test_sigkill_of_the_coordinator(home: Home, finished: tuple[Home, str]) -> None:
     """A killed coordinator leaves no process behind; the same command continues to the same bits, in MLflow too."""
     process = home.start("checkpoints.seconds=1000")  # epochs come a second time, and must not be in MLflow twice
-    home.wait_for(lambda history: any(t.state == "running" and len(t.epochs) > 20 for t in history.trials), process)
+    home.wait_for(
+        lambda history: any(t.state == TrialState.RUNNING and len(t.epochs) > 20 for t in history.trials), process
+    )
     process.kill()
     process.communicate(timeout=30)
     assert not left_behind(process.pid), "orphans"
@@ -115,7 +118,7 @@ def test_sigterm(home: Home) -> None:
     home.wait_for(in_training, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
-    assert any(trial.state == "interrupted" for trial in home.history().trials)
+    assert any(trial.state == TrialState.INTERRUPTED for trial in home.history().trials)
 
 
 def test_damaged_checkpoint_is_never_used(home: Home, finished: tuple[Home, str]) -> None:

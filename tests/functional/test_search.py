@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from src.folder import open_sweep
-from src.ledger import read_history
-from src.rows import Trial
-from src.strategies import point_key
+from src.ledger.database import read_history
+from src.ledger.records import Trial, point_key
+from src.ledger.sweep_folder import open_sweep
 from tests.functional.conftest import Home, kill_group, run
 
 SHORT = ("schedule=constant", "training.epochs=4", "training.batch_size=64")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.ledger import read_arrays
+from src.ledger.files import read_arrays
 from tests.functional.conftest import EPOCHS, Home, run
 
 

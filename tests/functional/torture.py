@@ -32,13 +32,16 @@ import typer
 from hydra import compose, initialize_config_dir
 from rich.console import Console
 
-from src import figures, plots, processes, tracking
-from src.config import CONF, report_errors, resolve, validate
-from src.estimate import show_seconds
-from src.folder import list_sweeps, open_sweep
-from src.ledger import read_arrays, read_history
-from src.report import new_table
-from src.schema import Config
+from src.base import processes
+from src.base.text import show_seconds
+from src.config.compose import CONF, report_errors, resolve, validate
+from src.config.schema import Config
+from src.figures import style
+from src.ledger.database import read_history
+from src.ledger.files import read_arrays
+from src.ledger.sweep_folder import list_sweeps, open_sweep
+from src.reporting.console import new_table
+from src.tracking import store
 
 FORK = get_context("fork")
 OVERRIDES = [
@@ -142,11 +145,11 @@ def instrument() -> None:
 def import_everything() -> None:
     """What coordinator, workers and the MLflow process import."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    tracking.set_environment()
+    store.set_environment()
     with processes.silenced():
         for name in MODULES:
             importlib.import_module(name)
-    plots.save = write_no_picture
+    style.save = write_no_picture
     for name in ("curves", "samples", "first_predictions", "confusion", "mistakes"):
         setattr(plots, name, no_figure(name))
     for name in ("ahead", "curves_by", "effects", "parallel", "trade_off", "progress"):
@@ -210,7 +213,7 @@ def make_arena(root: Path) -> Arena:
     for label in range(3):
         images[labels == label, 2 * label : 2 * label + 2] += 100
     np.savez(root / "images.npz", x_train=images.astype(np.uint8), y_train=labels)
-    uri = tracking.store_uri(root / "empty")
+    uri = store.store_uri(root / "empty")
     (root / "empty").mkdir()
     code = f"import mlflow; mlflow.MlflowClient({uri!r}).search_experiments()"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

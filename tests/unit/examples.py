@@ -10,16 +10,20 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from numpy.typing import NDArray
 
-from src.config import CONF, expand_groups, resolve, validate
-from src.data import Dataset, load
-from src.desk import set_up_tensorflow
-from src.ledger import write_arrays
-from src.messages import Checked, EpochEnded, Finished, Started
-from src.plan import new_trials
-from src.proposals import Plan, new_points
-from src.rows import History
-from src.schema import Config
-from src.values import Epoch, File
+from src.config.compose import CONF, expand_groups, resolve, validate
+from src.config.schema import Config
+from src.config.trial import TrialConfig
+from src.data.dataset import Dataset
+from src.data.load import load
+from src.execution.worker import set_up_tensorflow
+from src.ledger.events import Checked, EpochEnded, Finished, Started
+from src.ledger.files import write_arrays
+from src.ledger.history import History
+from src.ledger.objective import OBJECTIVES
+from src.ledger.records import Epoch, File, PointState
+from src.search.problem import Plan
+from src.search.proposals import new_points
+from src.search.schedule import new_trials
 
 SPACE: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}  # 4 points
 
@@ -45,9 +49,9 @@ def config(*overrides: str, space: dict[str, Any] | None = None) -> Config:
     return validate(values)
 
 
-def trial_keys(*overrides: str) -> dict[str, Any]:
-    """The canonical configuration of one trial, as workers get it."""
-    return config(*overrides).model_dump(include={"architecture", "activation", "optimizer", "schedule", "training"})
+def trial_config(*overrides: str) -> TrialConfig:
+    """One trial\'s configuration, as workers get it."""
+    return config(*overrides).trial
 
 
 # ------------------------------------------------------------------------------------------- images
@@ -109,10 +113,10 @@ def check(history: History, number: int, reason: str = "", size: int = 100) -> N
 
 def checked_history(plan: Plan) -> History:
     """All points proposed, found feasible, and given trials."""
-    history = History(plan.config.search.objective)
+    history = History(OBJECTIVES[plan.config.search.objective])
     propose(plan, history)
     for point in history.points:
-        if point.state == "unchecked":
+        if point.state == PointState.UNCHECKED:
             check(history, point.number, size=100 * point.number)
     for trial in new_trials(plan, history):
         history.apply(trial, 0)
@@ -124,7 +128,7 @@ def finish(history: History, number: int, *epochs: Epoch, reason: str = "") -> N
     history.apply(Started(number, history.trial(number).attempts + 1), 0)
     for one in epochs:
         history.apply(EpochEnded(number, one, file(f"{number}-{one.number}") if one is epochs[-1] else None), 0)
-    history.apply(Finished(number, file(f"{number}-best"), reason), 0)
+    history.apply(Finished(number, file(f"{number}-best"), bool(reason), reason), 0)
 
 
 def measured(
@@ -134,4 +138,4 @@ def measured(
     values = np.array(right, np.uint8), np.array(loss or [1.0] * len(right), np.float32)
     stored = write_arrays(folder, f"checkpoints/{number}-validation.npz", {"right": values[0], "loss": values[1]})
     finish(history, number, epoch(1, float(values[0].mean()), float(values[1].mean())))
-    history.apply(Finished(number, file(f"{number}-best"), "", stored), 0)
+    history.apply(Finished(number, file(f"{number}-best"), validation=stored), 0)

@@ -11,18 +11,21 @@ import numpy as np
 import pytest
 
 from src import clean
-from src.config import run_reading
-from src.data import name_of
-from src.folder import create_or_check, last_written, list_sweeps, lock_sweep, open_sweep, write_last
-from src.ledger import Ledger, read_history, write_arrays
-from src.messages import Checked, EpochEnded, Finished, Paused, Pruned, Started, Stopped, Tracked
-from src.plan import is_complete, new_trials, next_job
-from src.proposals import Plan, new_points
-from src.rows import Invocation
-from src.schema import Config
-from src.tracking import set_environment, set_up_mlflow
-from src.values import Evaluation, File
-from src.view import NOTE, sweep_id
+from src.config.command_line import run_reading
+from src.config.schema import Config
+from src.data.load import name_of
+from src.ledger.database import Ledger, read_history
+from src.ledger.events import Checked, EpochEnded, Finished, Paused, Pruned, Started, Stopped, Tracked
+from src.ledger.files import write_arrays
+from src.ledger.lock import lock_sweep
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Evaluation, File, Invocation
+from src.ledger.sweep_folder import create_or_check, last_written, list_sweeps, open_sweep, write_last
+from src.search.problem import Plan
+from src.search.proposals import new_points
+from src.search.schedule import is_complete, new_trials, next_job
+from src.tracking.mirror import NOTE, sweep_id
+from src.tracking.store import set_environment, set_up_mlflow
 from tests.unit.examples import SPACE, config, epoch
 
 
@@ -124,7 +127,7 @@ def test_states_of_pruned_trials_go_too(tmp_path: Path, run: Clean) -> None:
     path = make_sweep(
         tmp_path, "search.pruner=top_k", "search.keep=1", "training.epochs=2", finished=0, evaluated=False
     )
-    ledger = Ledger.open(path, "val_accuracy")
+    ledger = Ledger.open(path, ACCURACY)
     for number in (1, 2, 3, 4):
         ledger.save(Started(number, 1))
         ledger.save(EpochEnded(number, epoch(1, number / 10), store(path, f"{number}")))
@@ -146,7 +149,7 @@ def test_checkpoints_are_removed(run: Clean, tmp_path: Path) -> None:
     code, out, err = run("mine", "--yes")
     assert (code, err) == (0, "") and "removed" in out and "8 files, 9 MB" in out and "Nothing" not in out
     assert stored(path) == {f"{number}-validation" for number in range(1, 5)} and (path / "models/1.keras").is_file()
-    history = read_history(path, "val_accuracy")
+    history = read_history(path, ACCURACY)
     for trial in history.trials:
         assert (trial.checkpoint, trial.weights, trial.state) == (None, None, "finished") and trial.validation
     assert is_complete(Plan.of(chosen_for(tmp_path)), history) and last_written(path) == pytest.approx(written)
@@ -162,7 +165,7 @@ def test_checkpoints_are_removed(run: Clean, tmp_path: Path) -> None:
 def test_what_is_needed_stays(run: Clean, tmp_path: Path, overrides: tuple[str, ...], left: set[str] | None) -> None:
     """Of a sweep that is not complete the states to go on from stay, and the files of what may be its final trial."""
     path = make_sweep(tmp_path, *overrides, finished=2, evaluated=False)
-    ledger = Ledger.open(path, "val_accuracy")
+    ledger = Ledger.open(path, ACCURACY)
     ledger.save(Started(3, 1))
     ledger.save(EpochEnded(3, epoch(1, 0.1), store(path, "3")))
     ledger.save(Stopped(3))
@@ -196,7 +199,7 @@ def test_files_outside_of_the_sweep(run: Clean, tmp_path: Path) -> None:
     """A ledger that names files elsewhere is refused, and they stay."""
     path = make_sweep(tmp_path)
     (tmp_path / "precious").write_text("mine")
-    ledger = Ledger.open(path, "val_accuracy")
+    ledger = Ledger.open(path, ACCURACY)
     ledger.history.trial(1).weights = File("../../precious", "0" * 64)
     ledger.save(ledger.history.trial(1))
     ledger.close()
@@ -283,7 +286,7 @@ def make_runs(folder: Path, path: Path) -> list[str]:
     experiment = client.get_experiment_by_name(label)
     location = (folder / "mlruns" / "artifacts" / label).as_uri()
     number = experiment.experiment_id if experiment else client.create_experiment(label, artifact_location=location)
-    tags = {"sweep.id": sweep_id(open_sweep(path), read_history(path, "val_accuracy"))}
+    tags = {"sweep.id": sweep_id(open_sweep(path), read_history(path, ACCURACY))}
     runs = []
     for own in ({}, {"trial": "1"}, {"trial": "2"}):
         run = client.create_run(number, tags={**tags, **own}).info.run_id

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from src.base.errors import UserError
 from src.compare import main
-from src.config import UserError
-from src.folder import create_or_check
-from src.ledger import Arrays, Ledger, write_arrays
-from src.messages import EpochEnded, Finished, Reused, Started
-from src.plan import new_trials
-from src.proposals import Plan, new_points
-from src.rows import Trial
-from src.values import Epoch, File
+from src.ledger.database import Ledger
+from src.ledger.events import EpochEnded, Finished, Reused, Started
+from src.ledger.files import Arrays, write_arrays
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Epoch, File, Trial
+from src.ledger.sweep_folder import create_or_check
+from src.search.problem import Plan
+from src.search.proposals import new_points
+from src.search.schedule import new_trials
 from tests.unit.examples import SPACE, check, config
 
 IMAGES = 40
@@ -102,7 +104,7 @@ def test_a_sweep_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_what_was_taken_is_said(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The last line counts the trials of other sweeps and names these; where there are none it is not there."""
     assert "taken" not in printed(capsys, sweeps, "mine")
-    ledger = Ledger.open(sweeps / "mine", "val_accuracy")
+    ledger = Ledger.open(sweeps / "mine", ACCURACY)
     for number, origin in ((1, "b trial 7"), (2, "a trial 1"), (4, "b trial 12")):
         trial = ledger.history.trial(number)
         epochs, files = tuple(trial.epochs), (trial.checkpoint, trial.weights, trial.validation)

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config import run_reading
-from src.folder import create_or_check
-from src.ledger import Ledger, write_file
-from src.messages import Checked, EpochEnded, Finished, Started
-from src.plan import new_trials
+from src.config.command_line import run_reading
+from src.ledger.database import Ledger
+from src.ledger.events import Checked, EpochEnded, Finished, Started
+from src.ledger.files import write_file
+from src.ledger.records import Evaluation
+from src.ledger.sweep_folder import create_or_check
 from src.predict import main, way_of
-from src.proposals import Plan, new_points
-from src.values import Evaluation
+from src.search.problem import Plan
+from src.search.proposals import new_points
+from src.search.schedule import new_trials
 from tests.unit.examples import config, epoch, file, use_one_thread
 
 use_one_thread()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from src.config import CONF, resolve, validate
-from src.proposals import Plan
+from src.config.compose import CONF, resolve, validate
+from src.search.problem import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()

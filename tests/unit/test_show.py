@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.config import UserError
+from src.base.errors import UserError
 from src.show import main
 from tests.unit.examples import arrays, config, write_npz
 

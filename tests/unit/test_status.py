@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 
-from src.config import run_reading
-from src.folder import create_or_check, last_command, last_config, list_sweeps, lock_sweep, write_last
-from src.ledger import Ledger, read_history
-from src.messages import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started, TrainJob
-from src.plan import new_trials
-from src.proposals import Plan, new_points
-from src.schema import Config
+from src.config.command_line import run_reading
+from src.config.schema import Config
+from src.ledger.database import Ledger, read_history
+from src.ledger.events import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started
+from src.ledger.jobs import TrainJob
+from src.ledger.lock import lock_sweep
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Cause, Evaluation
+from src.ledger.sweep_folder import create_or_check, last_command, last_config, list_sweeps, write_last
+from src.search.problem import Plan
+from src.search.proposals import new_points
+from src.search.schedule import new_trials
 from src.status import main, show_age
-from src.values import Evaluation
 from tests.unit.examples import SPACE, config, epoch, file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,7 +131,7 @@ def test_pruned_trials_are_counted(history: Any, tmp_path: Path) -> None:
     """Of a complete sweep with fewer finished trials than there are, it is said how many were pruned."""
     words = ("search.pruner=top_k", "search.keep=1", "training.epochs=2")
     make_sweep(tmp_path / "mine", *words)
-    ledger = Ledger.open(tmp_path / "mine", "val_accuracy")
+    ledger = Ledger.open(tmp_path / "mine", ACCURACY)
     for number in (1, 2, 3):
         ledger.save(Started(number, 1))
         ledger.save(EpochEnded(number, epoch(1, number / 10), None))
@@ -174,10 +178,10 @@ def test_a_random_search(history: Any, tmp_path: Path) -> None:
 def test_numbers(history: Any, tmp_path: Path) -> None:
     """Trials finished, failed and in all, points that cannot be built, and the best place are counted from the ledger."""
     make_sweep(tmp_path / "mine", finished=2)
-    ledger = Ledger.open(tmp_path / "mine", "val_accuracy")
+    ledger = Ledger.open(tmp_path / "mine", ACCURACY)
     job = TrainJob(3, 1, {}, 0, "val_accuracy", 1, None, ())
     ledger.save(Started(3, 1))
-    ledger.save(Failed(job, "nan", "the loss is NaN"))
+    ledger.save(Failed(job, Cause.NAN, "the loss is NaN"))
     ledger.close()
     row = history()["mine"]
     assert {key: row[key] for key in ("finished", "trials", "failed", "infeasible")} == {
@@ -225,7 +229,7 @@ def test_reading_is_no_writing(history: Any, tmp_path: Path) -> None:
     for name, written in (("older", 10), ("newer", 20)):
         make_sweep(tmp_path / name)
         os.utime(tmp_path / name / "ledger.db", (written, written))
-    read_history(tmp_path / "older", "val_accuracy")
+    read_history(tmp_path / "older", ACCURACY)
     assert [path.name for path in list_sweeps(tmp_path)] == ["newer", "older"]
     assert history()["older"]["written"] == history()["older"]["written"]
 

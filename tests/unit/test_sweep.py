@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from src.config import UserError
-from src.ledger import Ledger
-from src.messages import Checked
-from src.proposals import Plan
-from src.runner import propose
+from src.base.errors import UserError
+from src.execution.coordinator import propose
+from src.ledger.database import Ledger
+from src.ledger.events import Checked
+from src.ledger.objective import ACCURACY
+from src.search.problem import Plan
 from src.sweep import refuse_infeasible
 from tests.unit.examples import SPACE, config
 
@@ -16,7 +17,7 @@ from tests.unit.examples import SPACE, config
 def test_a_space_without_a_point_that_can_be_trained(tmp_path: Path) -> None:
     """It is refused with every reason and the points that it holds for; one point that can be trained is enough."""
     plan = Plan.of(config("search.constraints=['architecture.kernel > 3']", space=SPACE))
-    ledger = Ledger.in_memory(tmp_path, "val_accuracy")
+    ledger = Ledger.in_memory(tmp_path, ACCURACY)
     propose(plan, ledger)
     refuse_infeasible(ledger)
     for number in (3, 4):

@@ -1,0 +1,1 @@
+"""What a history says: ranking, tables, contrasts, importance, conclusions. Imports ledger, data and below."""

@@ -1,0 +1,153 @@
+"""Tables of trials, points, values and sweeps."""
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, median, stdev
+from typing import Any
+
+import numpy as np
+
+from src.analysis.contrasts import Comparison
+from src.analysis.groups import full_key
+from src.analysis.ranking import (
+    PointResult,
+    best,
+    evaluation_of,
+    final_trial,
+    own_score,
+    point_results,
+    rank_points,
+    rank_trials,
+)
+from src.base.errors import UserError
+from src.ledger.history import History
+from src.ledger.records import PointState, Role, Trial
+
+
+def trial_table(history: History) -> list[dict[str, Any]]:
+    """One row a trial, the best first, those without a result last.
+
+    Columns: trial, point, role, repeat, state, reason, each key of the space, the objective and the other metrics
+    at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the
+    versions that trained it), origin (the trial of another sweep that it was taken from).
+    """
+    ranked = rank_trials(history)
+    order = {trial.number: index for index, trial in enumerate(ranked)}
+    table = []
+
+    def place(trial: Trial) -> tuple[Any, ...]:
+        score = own_score(history, trial) if trial.objective is not None else (math.inf, math.inf, trial.number)
+        return order.get(trial.number, len(order)), -len(trial.epochs), *score
+
+    for trial in sorted(history.trials, key=place):
+        point = history.point(trial.point)
+        metrics = best(trial).metrics if trial.best_epoch else {}
+        table.append(
+            {
+                "trial": trial.number,
+                "point": trial.point,
+                "role": trial.role.value,
+                "repeat": trial.repeat,
+                "state": trial.state.value,
+                "reason": trial.reason,
+                **point.values,
+                "val_accuracy": metrics.get("val_accuracy"),
+                "val_loss": metrics.get("val_loss"),
+                "best_epoch": trial.best_epoch or None,
+                "epochs": len(trial.epochs),
+                "seconds": round(sum(epoch.seconds for epoch in trial.epochs), 2),
+                "parameters": point.parameters,
+                "run_id": trial.run_id or None,
+                "drift": trial.drift,
+                "origin": str(trial.origin or ""),
+            }
+        )
+    return table
+
+
+def point_table(history: History) -> list[dict[str, Any]]:
+    """One row a point that has a result, the best first: means and standard deviations over `seeds` trials.
+
+    Columns: point, trials (their numbers), role, each key of the space, seeds, val_accuracy, val_accuracy_sd,
+    val_loss, val_loss_sd, best_epoch and seconds (means), parameters.
+    """
+    return [describe(standing) for standing in rank_points(history)]
+
+
+def describe(standing: PointResult) -> dict[str, Any]:
+    """A point's row."""
+    metrics: dict[str, Any] = {}
+    for metric in ("val_accuracy", "val_loss"):
+        metrics |= {metric: standing.mean(metric), f"{metric}_sd": standing.deviation(metric)}
+    return {
+        "point": standing.point.number,
+        "trials": sorted(trial.number for trial in standing.trials),
+        "role": standing.role.value,
+        **standing.point.values,
+        "seeds": len(standing.trials),
+        **metrics,
+        "best_epoch": float(np.mean([trial.best_epoch for trial in standing.trials])),
+        "seconds": round(standing.seconds(), 2),
+        "parameters": standing.point.parameters,
+    }
+
+
+def left_out(history: History) -> dict[str, list[int]]:
+    """Why points are not trained → their numbers."""
+    reasons: dict[str, list[int]] = {}
+    for point in history.points:
+        if point.state in (PointState.INFEASIBLE, PointState.DUPLICATE):
+            reasons.setdefault(f"{point.state}: {point.reason}", []).append(point.number)
+    return reasons
+
+
+def value_table(history: History, key: str, comparison: Comparison) -> list[dict[str, Any]]:
+    """One row a value of a key, the best first.
+
+    Columns: the key, trials, the objective's mean and sd over these, seconds (median of their training), and how far
+    the first is ahead (positive: it is better): behind, behind_low, behind_high (95 %), over so many pairs of trials.
+    """
+    key, metric = full_key(history, key), history.objective.name
+    ahead = {contrast.b: contrast for contrast in comparison.ahead}
+    trials = [t for standing in point_results(history, Role.SEARCH) for t in standing.trials]
+    table = []
+    for group in comparison.groups:
+        own = [trial for trial in trials if str(history.point(trial.point).values.get(key)) == group.label]
+        values = [best(trial).metrics[metric] for trial in own]
+        contrast = ahead.get(group.label)
+        table.append(
+            {
+                key: group.label,
+                "trials": len(own),
+                metric: fmean(values),
+                f"{metric}_sd": stdev(values) if len(values) > 1 else None,
+                "seconds": round(median(sum(epoch.seconds for epoch in trial.epochs) for trial in own), 2),
+                "behind": number(contrast.difference) if contrast else None,
+                "behind_low": number(contrast.low) if contrast else None,
+                "behind_high": number(contrast.high) if contrast else None,
+                "pairs": contrast.blocks if contrast else None,
+            }
+        )
+    return table
+
+
+def number(value: float) -> float | None:
+    """None instead of NaN, which JSON has no word for."""
+    return None if math.isnan(value) else value
+
+
+def sweep_table(sweeps: Sequence[tuple[str, History]]) -> list[dict[str, Any]]:
+    """One row a sweep: its name, its first place (`describe`), the keys in words, and the test accuracy of its model."""
+    table = []
+    for name, history in sweeps:
+        found = rank_points(history)
+        if not found:
+            raise UserError(f"{name}: no trial has finished, so there is nothing to compare.")
+        model = final_trial(history)
+        evaluation = evaluation_of(history, model) if model else None
+        row = {key: value for key, value in describe(found[0]).items() if key not in found[0].point.values}
+        words = found[0].point.title
+        table.append(
+            {"sweep": name, "best": words, **row, "test_accuracy": evaluation.accuracy if evaluation else None}
+        )
+    return table

@@ -1,0 +1,33 @@
+"""What the user can fix, in one sentence that says what, where and how."""
+
+import difflib
+import errno
+from collections.abc import Iterable
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
+UNUSABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}  # what a full or locked disk says
+
+
+class UserError(Exception):
+    """Something the user can mend, in one sentence that says what, where and how."""
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """'; did you mean …? Known: …' for a misspelt word."""
+    options = sorted(known)
+    near = difflib.get_close_matches(word, options, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ""
+    return f"{hint} Known here: {', '.join(options)}" if hint else f"; known here: {', '.join(options)}"
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in a line; its kind if it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def explain_disk(error: OSError) -> str:
+    """For a disk that is full, or a folder that may not be written."""
+    file = f"{error.filename or 'a file'} cannot be {'written' if error.errno in FULL else 'used'} ({error.strerror})"
+    if error.errno in FULL:
+        return f"{file}: make room, or keep less (checkpoints.keep=5 tracking.keep=5); the same command goes on."
+    return f"{file}: mend its permissions, or choose other folders (paths.sweeps=… paths.mlruns=…)."

@@ -1,0 +1,285 @@
+"""What decides one trial: architecture, activation, optimizer, schedule, training; every key with its type and range.
+
+Validation also brings a configuration into one canonical form (one number for all blocks becomes a list), so that
+equal networks compare equal."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from src.config.marks import IDENTITY
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Strict(BaseModel):
+    """A part of the configuration: no unknown keys, no silent conversions, unchangeable."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def spread(value: Any, length: int, key: str, per: str) -> Any:
+    """One value becomes a list of `length`; a list of another length is an error."""
+    if not isinstance(value, list):
+        return [value] * length
+    if len(value) != length:
+        raise ValueError(f"{len(value)} values of {key} for {length} {per}: give one for all, or one for each")
+    return value
+
+
+class Cnn(Strict):
+    """Blocks of convolutions and a pooling, then dense layers.
+
+    Fields are validated in this order, so a count stands before what it counts.
+    """
+
+    name: Literal["cnn"]
+    blocks: Annotated[int, Field(ge=1, le=10)]
+    filters: list[PositiveInt]
+    convolutions: Annotated[int, Field(ge=1, le=10)]
+    kernel: PositiveInt
+    padding: list[Literal["same", "valid"]]
+    pool: PositiveInt
+    block_dropout: Rate
+    batch_norm: bool
+    dense_layers: Annotated[int, Field(ge=0, le=10)]
+    dense_units: list[PositiveInt]
+    dense_dropout: Rate
+    head: Literal["softmax", "logits"]
+
+    @field_validator("filters", "padding", "dense_units", mode="before")
+    @classmethod
+    def one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
+        """One number stands for every block, convolution or layer."""
+        counted = {"filters": "blocks", "padding": "convolutions", "dense_units": "dense_layers"}
+        count = counted[str(info.field_name)]
+        length = info.data.get(count)
+        return value if length is None else spread(value, length, str(info.field_name), count)
+
+
+class Dnn(Strict):
+    """Dense layers on the flattened image."""
+
+    name: Literal["dnn"]
+    units: Annotated[
+        list[PositiveInt], Field(min_length=1), BeforeValidator(lambda v: v if isinstance(v, list) else [v])
+    ]
+    input_dropout: Rate
+    dropout: list[Rate]
+    batch_norm: bool
+    head: Literal["softmax", "logits"]
+
+    @field_validator("dropout", mode="before")
+    @classmethod
+    def one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
+        """One rate stands for every layer."""
+        units = info.data.get("units")
+        return value if units is None else spread(value, len(units), "dropout", "layers")
+
+
+Architecture = Annotated[Cnn | Dnn, Field(discriminator="name")]
+
+
+class Plain(Strict):
+    """An activation without parameters."""
+
+    name: Literal["sigmoid", "tanh", "silu", "selu", "softplus"]
+
+
+class Relu(Strict):
+    """max(x, 0) and Keras' variations of it."""
+
+    name: Literal["relu"]
+    negative_slope: NonNegativeFloat
+    max_value: PositiveFloat | None
+    threshold: NonNegativeFloat
+
+
+class Elu(Strict):
+    """Exponential linear unit."""
+
+    name: Literal["elu"]
+    alpha: NonNegativeFloat
+
+
+class Gelu(Strict):
+    """Gaussian error linear unit."""
+
+    name: Literal["gelu"]
+    approximate: bool
+
+
+class LeakyRelu(Strict):
+    """x above 0, negative_slope * x below."""
+
+    name: Literal["leaky_relu"]
+    negative_slope: NonNegativeFloat
+
+
+Activation = Annotated[Plain | Relu | Elu | Gelu | LeakyRelu, Field(discriminator="name")]
+
+
+class OptimizerBase(Strict):
+    """Common to every optimizer; the other keys are Keras' own arguments."""
+
+    learning_rate: PositiveFloat
+    weight_decay: NonNegativeFloat | None
+
+
+class Adam(OptimizerBase):
+    """Adam and AdamW."""
+
+    name: Literal["adam", "adamw"]
+    beta_1: Rate
+    beta_2: Rate
+    epsilon: PositiveFloat
+    amsgrad: bool
+
+
+class Nadam(OptimizerBase):
+    """Adam with Nesterov momentum."""
+
+    name: Literal["nadam"]
+    beta_1: Rate
+    beta_2: Rate
+    epsilon: PositiveFloat
+
+
+class Sgd(OptimizerBase):
+    """Gradient descent."""
+
+    name: Literal["sgd"]
+    momentum: Rate
+    nesterov: bool
+
+    @model_validator(mode="after")
+    def nesterov_needs_momentum(self) -> "Sgd":
+        """Keras ignores `nesterov` without momentum: say so instead."""
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov=true needs momentum above 0 (0.9 is usual)")
+        return self
+
+
+class Rmsprop(OptimizerBase):
+    """RMSprop."""
+
+    name: Literal["rmsprop"]
+    rho: Rate
+    momentum: Rate
+    epsilon: PositiveFloat
+    centered: bool
+
+
+class Lion(OptimizerBase):
+    """Lion."""
+
+    name: Literal["lion"]
+    beta_1: Rate
+    beta_2: Rate
+
+
+Optimizer = Annotated[Adam | Nadam | Sgd | Rmsprop | Lion, Field(discriminator="name")]
+
+
+class Constant(Strict):
+    """The learning rate throughout."""
+
+    name: Literal["constant"]
+    warmup_epochs: NonNegativeInt
+
+
+class Cosine(Strict):
+    """Half a cosine down to `final` of the learning rate at the last epoch."""
+
+    name: Literal["cosine"]
+    warmup_epochs: NonNegativeInt
+    final: Annotated[float, Field(ge=0, le=1)]
+
+
+class Exponential(Strict):
+    """A factor an epoch."""
+
+    name: Literal["exponential"]
+    warmup_epochs: NonNegativeInt
+    decay: Annotated[float, Field(gt=0, le=1)]
+
+
+Schedule = Annotated[Constant | Cosine | Exponential, Field(discriminator="name")]
+
+
+class EarlyStopping(Strict):
+    """When a trial ends before its last epoch."""
+
+    patience: PositiveInt | None
+    min_delta: NonNegativeFloat
+
+
+class ReduceLr(Strict):
+    """When a trial lowers its learning rate."""
+
+    patience: PositiveInt | None
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    min_delta: NonNegativeFloat
+    min_lr: NonNegativeFloat
+
+
+class Training(Strict):
+    """How one trial is trained. For how many epochs is a budget, and stands in `schema.Training`."""
+
+    batch_size: PositiveInt
+    threads: Annotated[int, Field(ge=1, le=1024)]
+    precision: Literal["float32", "mixed_bfloat16"]
+    early_stopping: EarlyStopping
+    reduce_lr: ReduceLr
+    epoch_size: PositiveInt | None = None
+
+
+class TrialConfig(Strict):
+    """What decides one trial's result, together with data, seed and, where a schedule depends on it, the last epoch."""
+
+    architecture: Annotated[Architecture, IDENTITY]
+    activation: Annotated[Activation, IDENTITY]
+    optimizer: Annotated[Optimizer, IDENTITY]
+    schedule: Annotated[Schedule, IDENTITY]
+    training: Annotated[Training, IDENTITY]
+
+    @model_validator(mode="after")
+    def one_learning_rate(self) -> "TrialConfig":
+        """Two rules for the learning rate contradict each other."""
+        scheduled = self.schedule.name != "constant" or self.schedule.warmup_epochs
+        if self.training.reduce_lr.patience and scheduled:
+            raise ValueError(
+                "training.reduce_lr and a schedule would both set the learning rate: "
+                "choose schedule=constant without warm-up, or training.reduce_lr.patience=null"
+            )
+        return self
+
+    @property
+    def depends_on_epochs(self) -> bool:
+        """Whether the last epoch changes what happens before it."""
+        return self.schedule.name == "cosine"
+
+    def refuse_epochs(self, epochs: int) -> None:
+        """Raises ValueError where a schedule has no room in so many epochs."""
+        if self.depends_on_epochs and self.schedule.warmup_epochs >= epochs:
+            raise ValueError(
+                f"schedule.warmup_epochs={self.schedule.warmup_epochs} leaves no epoch for the cosine: "
+                f"training.epochs is {epochs}"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """All keys as plain values; those of a later version only where they differ from what was before."""
+        return self.model_dump(exclude_defaults=True)

@@ -1,0 +1,1 @@
+"""All matplotlib: pictures of images, trials and sweeps. Imports analysis and below."""

@@ -1,0 +1,216 @@
+"""Figures of a whole sweep: who is ahead, curves, what it cost. Each is None where it would say nothing."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from src.analysis.contrasts import Comparison
+from src.analysis.ranking import own_score, point_results, rank_points
+from src.base.text import last, show_seconds
+from src.figures.axes import focus, use_decades
+from src.figures.of_keys import note_hidden
+from src.figures.style import BLUE, COLOURS, GREY, ORANGE, new_figure, shorten, tidy
+from src.ledger.history import History
+from src.ledger.objective import Objective
+from src.ledger.records import Role, Trial, TrialState
+
+UNITS = (
+    ("seconds", 1, 120),
+    ("minutes", 60, 7200),
+    ("hours", 3600, math.inf),
+)  # of the sweep's time, up to so many seconds
+SHOWN = 20  # points that a figure names
+Band = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+
+
+def ahead(comparison: Comparison, objective: Objective, words: dict[str, str]) -> Figure | None:
+    """How far each is behind the first, with its interval; those that may be equal in blue."""
+    contrasts = [contrast for contrast in comparison.ahead if contrast.blocks][:SHOWN]
+    if not contrasts:
+        return None
+    labels = [textwrap.fill(words.get(contrast.b, contrast.b), 70) for contrast in contrasts]
+    lines = max(label.count("\n") for label in labels) + 1
+    figure = new_figure(10, 0.9 + (0.15 + 0.13 * lines) * len(contrasts))
+    axes = figure.subplots()
+    worse = comparison.worse()
+    scale = objective.factor
+    low, high = focus([0, *(scale * contrast.difference for contrast in contrasts)])
+    shown = [c for c in contrasts if low <= scale * c.difference <= high]
+    ends = [0, *(scale * end for c in shown for end in (c.low, c.high) if not math.isnan(end))]
+    low, high = min(low, *ends), max(high, *ends)
+    for place, contrast in enumerate(contrasts):
+        colour = ORANGE if contrast in worse else BLUE
+        if contrast in shown:
+            axes.plot([scale * contrast.low, scale * contrast.high], [place, place], color=colour, linewidth=2)
+            axes.plot(scale * contrast.difference, place, "o", color=colour, markersize=5)
+        else:
+            text = f"{scale * contrast.difference:.1f} →"
+            axes.annotate(text, (high, place), color=colour, fontsize=8, ha="right", va="center")
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    margin = 0.03 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set(xlabel=f"{objective.axis} behind point {comparison.groups[0].label}", ylim=(len(contrasts) - 0.5, -0.5))
+    tidy(axes, "x")
+    axes.set_yticks(range(len(contrasts)), labels, fontsize=7)
+    return figure
+
+
+def curves_by(history: History, key: str) -> Figure | None:
+    """Validation accuracy and loss by epoch, for each value of a key: the median, and a band that holds two thirds."""
+    found = point_results(history, Role.SEARCH)
+    labels = list(dict.fromkeys(str(s.point.values.get(key)) for s in found))  # the best first
+    if not 2 <= len(labels) <= len(COLOURS) + 1:
+        return None
+    figure = new_figure(9, 3.8)
+    for axes, metric in zip(figure.subplots(1, 2), ("val_accuracy", "val_loss"), strict=True):
+        bands = []
+        for index, label in enumerate(labels):
+            histories = [
+                [epoch.metrics[metric] for epoch in trial.epochs]
+                for standing in found
+                if str(standing.point.values.get(key)) == label
+                for trial in standing.trials
+            ]
+            style = (COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--")
+            bands.append(draw_band(axes, histories, label, *style))
+        low, high = focus(np.concatenate([middle for _, middle, _ in bands]))
+        near = [band for band in bands if low <= band[1][-1] <= high]
+        away = [name for name, band in zip(labels, bands, strict=True) if not low <= band[1][-1] <= high]
+        limits = (min(low, *(band[0].min() for band in near)), max(high, *(band[2].max() for band in near)))
+        axes.set(xlabel="epoch", title=metric, ylim=limits)
+        if away:
+            words = textwrap.fill(f"out of view: {', '.join(away)}", 50)
+            axes.text(0.98, 0.02, words, transform=axes.transAxes, fontsize=7, color=GREY, ha="right", va="bottom")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        tidy(axes, "y")
+    axes.legend(title=last(key), frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> Band:
+    """The median of curves, as far as all of them go, and where the middle two thirds lie; returns low, median, high."""
+    length = min(len(history) for history in histories)
+    values = np.array([history[:length] for history in histories])
+    epochs, (low, middle, high) = np.arange(1, length + 1), np.quantile(values, [1 / 6, 1 / 2, 5 / 6], axis=0)
+    axes.plot(epochs, middle, line, color=colour, label=shorten(label, 24), linewidth=1.6, marker="o", markersize=2.5)
+    if len(values) > 1:
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
+    return low, middle, high
+
+
+def importance_bars(shares: dict[str, float], explained: float) -> Figure:
+    """The share of each key."""
+    keys = list(shares)[:SHOWN]
+    figure = new_figure(6.5, 0.8 + 0.3 * len(keys))
+    axes = figure.subplots()
+    axes.barh(range(len(keys)), [shares[key] for key in keys], color=BLUE, height=0.6)
+    for place, key in enumerate(keys):
+        axes.text(shares[key] + 0.01, place, f"{shares[key]:.0%}", va="center", fontsize=8, color=GREY)
+    axes.set_yticks(range(len(keys)), keys, fontsize=8)
+    axes.set(xlim=(0, min(1.12, max(shares.values()) * 1.2 + 0.02)), ylim=(len(keys) - 0.5, -0.5), xticks=[])
+    axes.set_title(
+        f"a forest of these keys foretells {max(explained, 0):.0%} of the differences", fontsize=9, color=GREY
+    )
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure
+
+
+def trade_off(history: History) -> Figure | None:
+    """The objective against training time and against parameters; no point is better and cheaper than those on the line."""
+    found = rank_points(history)
+    if len(found) < 3:
+        return None
+    figure = new_figure(9, 3.6)
+    results = [standing.mean(history.objective.name) for standing in found]
+    costs = {
+        "seconds of training": [s.seconds() for s in found],
+        "parameters": [float(s.point.parameters) for s in found],
+    }
+    limits = focus(results)
+    for axes, (what, cost) in zip(figure.subplots(1, 2, sharey=True), costs.items(), strict=True):
+        axes.plot(cost, results, "o", color=BLUE, markersize=4, alpha=0.45)
+        front = pareto(cost, [standing.score[0] for standing in found])
+        axes.step(
+            [cost[i] for i in front],
+            [results[i] for i in front],
+            "-o",
+            where="post",
+            color=ORANGE,
+            markersize=5,
+            linewidth=1.2,
+        )
+        for index in front[-6:]:
+            axes.annotate(
+                str(found[index].point.number),
+                (cost[index], results[index]),
+                xytext=(0, 5),
+                textcoords="offset points",
+                fontsize=8,
+                ha="center",
+            )
+        axes.set(xlabel=what, ylim=limits)
+        if max(cost) > 5 * min(cost) > 0:
+            use_decades(axes)
+        tidy(axes, "y")
+    figure.axes[0].set_ylabel(history.objective.name)
+    figure.suptitle("numbers are points; on the line nothing is both cheaper and better", fontsize=9, color=GREY)
+    note_hidden(figure, found, history.objective.name, limits)
+    return figure
+
+
+def pareto(cost: Sequence[float], score: Sequence[float]) -> list[int]:
+    """Indices of those that no other beats in both, the cheapest first; lower is better in both."""
+    front: list[int] = []
+    for index in sorted(range(len(cost)), key=lambda i: (cost[i], score[i])):
+        if not front or score[index] < score[front[-1]]:
+            front.append(index)
+    return front
+
+
+def progress(history: History) -> Figure | None:
+    """The best objective so far against the sweep's own time (pauses left out), and each trial where it ended."""
+    searched = [t for t in history.trials if t.role == Role.SEARCH and t.objective is not None]
+    trials = [t for t in searched if t.state == TrialState.FINISHED]
+    pruned = [t for t in searched if t.state == TrialState.PRUNED]
+    if len(trials) + len(pruned) < 3 or not trials:
+        return None
+    trials.sort(key=lambda trial: trial.epochs[-1].ended)
+    best, line = trials[0], []
+    for trial in trials:
+        best = min(best, trial, key=lambda one: own_score(history, one))
+        line.append(float(best.objective or 0))
+    total = active_seconds(history, max(trial.epochs[-1].ended for trial in trials + pruned))
+    unit, divisor = next((u, d) for u, d, most in UNITS if total < most)
+    figure = new_figure(9, 3)
+    axes = figure.subplots()
+    for own, style, colour, label in ((trials, "o", BLUE, "a trial"), (pruned, "x", GREY, "a pruned one")):
+        x, y = times(history, own, divisor), [float(trial.objective or 0) for trial in own]
+        axes.plot(x, y, style, color=colour, markersize=3.5, alpha=0.5, label=label if own else None)
+    axes.step(times(history, trials, divisor), line, where="post", color=ORANGE, linewidth=1.6, label="best so far")
+    axes.set(
+        xlabel=f"{unit} since the start, pauses left out ({show_seconds(total)} in all)",
+        ylabel=history.objective.name,
+        ylim=focus([float(trial.objective or 0) for trial in trials + pruned]),
+    )
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncol=3)
+    tidy(axes, "y")
+    return figure
+
+
+def times(history: History, trials: Sequence[Trial], divisor: float) -> list[float]:
+    """When trials had their last epoch, in the sweep's own time."""
+    return [active_seconds(history, trial.epochs[-1].ended) / divisor for trial in trials]
+
+
+def active_seconds(history: History, moment: float) -> float:
+    """The sweep's own time at a moment: that of all invocations up to then."""
+    return sum(max(min(i.ended, moment) - i.started, 0) for i in history.invocations)

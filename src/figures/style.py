@@ -1,0 +1,46 @@
+"""How figures look."""
+
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A white figure whose parts keep out of each other's way; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """As PNG, 120 dots an inch."""
+    figure.savefig(path, dpi=120)
+    return path
+
+
+COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+
+
+def tidy(axes: Axes, grid: str) -> None:
+    """A light grid along one axis, and no frame."""
+    axes.grid(axis=grid, color="#dddddd", linewidth=0.6)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+
+
+def compact(value: float) -> str:
+    """`100k`, `2M`, `0.001`."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
+
+def shorten(text: str, length: int) -> str:
+    """Not longer than that."""
+    return text if len(text) <= length else f"{text[: length - 2]} …"

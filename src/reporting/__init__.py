@@ -1,0 +1,1 @@
+"""What people read: the terminal, the live display, the HTML report. Imports search, training, figures and below."""

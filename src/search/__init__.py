@@ -1,0 +1,1 @@
+"""What next, and how far? Space, samplers, pruners, budget, schedule, estimates. Imports analysis and below."""

@@ -1,0 +1,2 @@
+"""All MLflow: the mirror of a ledger, its process, models and dumps, deletion, the store. Imports search, training,
+figures and below."""

@@ -1,0 +1,26 @@
+"""All that a trial goes on from, as arrays."""
+
+import keras
+import numpy as np
+
+from src.ledger.files import Arrays
+
+
+def copy_weights(model: keras.Model) -> Arrays:
+    """The weights by their names, as they are dumped: `block1_conv1/kernel`."""
+    return {weight.path: np.array(weight) for weight in model.weights}
+
+
+def copy_state(model: keras.Model, best: Arrays) -> Arrays:
+    """All that a trial goes on from."""
+    state = {f"model/{index}": np.array(variable) for index, variable in enumerate(model.variables)}
+    state |= {f"optimizer/{index}": np.array(variable) for index, variable in enumerate(model.optimizer.variables)}
+    return state | {f"best/{name}": array for name, array in best.items()}
+
+
+def read_state(model: keras.Model, state: Arrays) -> Arrays:
+    """Put a state into a model; returns the weights of the best epoch."""
+    for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
+        for index, variable in enumerate(variables):
+            variable.assign(state[f"{kind}/{index}"])
+    return {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}

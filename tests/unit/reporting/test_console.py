@@ -1,0 +1,191 @@
+"""What is printed about a sweep."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from src.analysis.tables import trial_table
+from src.base.text import render, short_keys, spans
+from src.ledger.events import Failed
+from src.ledger.history import History
+from src.ledger.jobs import EvaluateJob, TrainJob
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Evaluation, File, PointState
+from src.reporting.console import leaderboard, overview, preview_table, result
+from src.search.problem import Plan
+from tests.unit.examples import checked_history, config, epoch, finish
+
+SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool": {"choice": [1, 2]}}}
+
+
+@pytest.fixture
+def plan() -> Plan:
+    """Four trials of two epochs, and two duplicates."""
+    return Plan.of(config("training.epochs=2", "search.retries=0", space=SPACE))
+
+
+@pytest.fixture
+def history(plan: Plan) -> History:
+    """One trial has finished, one was stopped early, one has failed, one waits."""
+    made = checked_history(plan)
+    finish(made, 1, epoch(1, 0.25), epoch(2, 1 / 3))
+    finish(made, 2, epoch(1, 0.5), reason="early stopping, with a comma\nand a line")
+    made.apply(Failed(TrainJob(3, 1, {}, 1, "val_accuracy", 2, None, ()), "nan", "the loss is nan"), 0)
+    return made
+
+
+def printed(show: Callable[[Console], None]) -> str:
+    """What is printed."""
+    console = Console(width=200, file=io.StringIO(), highlight=False)
+    show(console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_json_round_trip(history: History) -> None:
+    """Read back, the JSON is the table."""
+    assert json.loads(render(trial_table(history), "json")) == trial_table(history)
+
+
+def test_csv_round_trip(history: History) -> None:
+    """Read back, the CSV has a row for each trial, the table's columns, and exact numbers."""
+    table = trial_table(history)
+    read = list(csv.DictReader(io.StringIO(render(trial_table(history), "csv"))))
+    assert list(read[0]) == list(table[0])
+    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in table] == read
+    assert float(read[1]["val_accuracy"]) == 1 / 3
+
+
+@pytest.mark.parametrize(("kind", "text"), [("json", "[]"), ("csv", "")])
+def test_render_without_trials(kind: str, text: str) -> None:
+    """A sweep without trials has an empty table."""
+    assert render([], kind) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [([], ""), ([4], "4"), ([1, 2, 3], "1–3"), ([37, 38, 40, 45, 46], "37–38, 40, 45–46")],
+)
+def test_spans(numbers: list[int], words: str) -> None:
+    """Neighbours are written as from–to."""
+    assert spans(numbers) == words
+
+
+@pytest.mark.parametrize(
+    ("keys", "short"),
+    [
+        (["architecture.kernel", "activation"], ["kernel", "activation"]),
+        (["architecture.dropout", "x.dropout", "a.pool"], ["architecture.dropout", "x.dropout", "pool"]),
+        ([], []),
+    ],
+)
+def test_short_keys(keys: list[str], short: list[str]) -> None:
+    """The last part of a key, unless two would be the same."""
+    assert short_keys(keys) == short
+
+
+def test_leaderboard(history: History) -> None:
+    """The best first, cut where asked, with metrics to four places."""
+    lines = printed(lambda console: console.print(leaderboard(history, 2))).splitlines()
+    values = [line.split() for line in lines if line.strip()][-2:]
+    assert values[0][:5] == ["2", "[8,", "16]", "2", "0.5000"] and values[1][0] == "1"
+    assert "0.3333" in values[1] and "2/2" in values[1]
+
+
+def test_preview_table(history: History) -> None:
+    """A preview has a line for every point, with its state."""
+    text = printed(lambda console: console.print(preview_table(history)))
+    assert (text.count("feasible"), text.count("duplicate")) == (4, 2)
+
+
+def test_overview(plan: Plan) -> None:
+    """How many points are to train, which not and why, how far, and that the time is not known yet."""
+    text = printed(lambda console: overview(console, plan, checked_history(plan), 100, 2))
+    assert "6 points: 4 to train, 0 infeasible, 2 duplicate" in text
+    assert "the same network and training as point 3  (point 5)" in text
+    assert "4 trials up to epoch 2, 2 workers: unknown time" in text
+
+
+def test_overview_counts_what_will_train(plan: Plan, history: History) -> None:
+    """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
+    assert "1 trial up to epoch 2" in printed(lambda console: overview(console, plan, history, 100, 2))
+
+
+def test_overview_of_a_search_by_results() -> None:
+    """How many points are still to be proposed, how large the space is, and which part of what was drawn cannot be built;
+    with a pruner, how many epochs it lets be trained."""
+    wide = {"architecture": {"pool": {"int": {"min": 1, "max": 40}}}}
+    words = ("search.strategy=tpe", "search.max_trials=12", "search.pruner=top_k", "search.keep=2")
+    plan = Plan.of(config("training.epochs=3", *words, space=wide))
+    history = checked_history(plan)
+    history.point(3).state = history.point(4).state = PointState.INFEASIBLE
+    said = printed(lambda console: overview(console, plan, history, 100, 2))
+    assert "10 points: 8 to train, 2 infeasible, 0 duplicate; 4 more to train will be proposed by tpe" in said
+    assert "the space has 40 points, of which about 20% cannot be built (2 of 10 drawn at random)" in said
+    assert "14 trials up to epoch 3 (top_k lets about 18 epochs be trained in all)" in said
+
+
+def test_what_the_budget_left_out(plan: Plan) -> None:
+    """Trials that were not begun are counted, with the limits that there are."""
+    bounded = Plan.of(config("training.epochs=2", "search.max_epochs=2", space=SPACE))
+    history = checked_history(bounded)
+    finish(history, 1, epoch(1, 0.25), epoch(2, 0.5))
+    said = printed(lambda console: result(console, bounded, history, Path("s")))
+    assert "3 trials not begun: the budget is used up (search.max_epochs=2); a larger one goes on." in said
+
+
+@pytest.mark.parametrize(
+    ("objective", "target", "words"), [("val_accuracy", 0.5, "a higher"), ("val_loss", 1.0, "a lower")]
+)
+def test_a_target_that_is_reached(objective: str, target: float, words: str) -> None:
+    """In which direction another target would go on."""
+    aimed = Plan.of(
+        config(f"search.objective={objective}", f"search.target={target}", "training.epochs=1", space=SPACE)
+    )
+    history = checked_history(aimed)
+    finish(history, 1, epoch(1, 0.6, 0.9))
+    said = printed(lambda console: result(console, aimed, history, Path("s")))
+    assert f"3 trials not begun: search.target={target:g} is reached; {words} one goes on." in said
+
+
+def test_what_was_taken_is_counted(plan: Plan, history: History) -> None:
+    """Whole trials and beginnings are told apart, with the sweeps that they are from."""
+    history.trial(1).origin, history.trial(2).origin, history.trial(2).attempts = "other trial 3", "third trial 1", 2
+    said = printed(lambda console: result(console, plan, history, Path("s")))
+    words = "1 trial was taken and 1 trial was begun with what was taken from other sweeps"
+    assert f"{words} (search.reuse=false trains anew): other and third." in said
+
+
+def test_result(plan: Plan, history: History) -> None:
+    """The winner with its test accuracy, how often the test images were looked at, and what failed."""
+    history.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
+    text = printed(lambda console: result(console, plan, history, Path("mine")))
+    assert "trial 2, has a test accuracy of 0.6250 (loss 0.7500)" in text and "looked at once" in text
+    assert "trial 3 failed: the loss is nan" in text
+    assert "search.retry_failed=true" not in text, "a NaN would come again"
+    assert "No trial has finished." in printed(lambda console: result(console, plan, History(ACCURACY), Path("mine")))
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["no [Op:Conv2D]", "shape [2, 3]", "on [gpu]", "at [/device:GPU:0]"],
+)
+def test_a_failure_is_told_in_its_own_words(plan: Plan, history: History, words: str) -> None:
+    """Brackets in an error's message are printed as they are."""
+    history.trial(3).reason = words
+    assert f"failed: {words}" in printed(lambda console: result(console, plan, history, Path("mine")))
+
+
+def test_an_evaluation_that_failed_is_said(plan: Plan, history: History) -> None:
+    """Without a look at the test data the reason is given, and how to try again."""
+    for _ in range(2):
+        history.apply(Failed(EvaluateJob(2, 1, {}, File("w", "0")), "crash", "ended by SIGKILL"), 0)
+    text = printed(lambda console: result(console, plan, history, Path("mine")))
+    assert (
+        "trial 2 could not be evaluated on the test images: ended by SIGKILL; search.retries=2 tries once more" in text
+    )

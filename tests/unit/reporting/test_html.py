@@ -1,0 +1,121 @@
+"""The report page opens anywhere, holds what the tables hold, and nothing in a sweep can break it."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from src.analysis.tables import point_table
+from src.ledger.database import Ledger, read_history
+from src.ledger.events import Failed, Started
+from src.ledger.jobs import TrainJob
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Invocation
+from src.ledger.sweep_folder import open_sweep
+from src.reporting import html
+from tests.unit.test_compare import write_sweep
+
+WORDS: dict[str, Any] = {"activation": {"choice": ["relu", "tanh"]}, "architecture": {"pool": {"choice": [1, 2]}}}
+
+
+class Reader(HTMLParser):
+    """What a page is made of."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.texts: list[str] = []
+        self.addresses: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """An element, and what it points to."""
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+
+    def handle_data(self, data: str) -> None:
+        """A text."""
+        self.texts.append(data.strip())
+
+
+def write(path: Path) -> tuple[str, Reader]:
+    """The page of a sweep on disk."""
+    ledger = Ledger.open(path, ACCURACY)
+    ledger.save(Invocation(1, 0.0, 1.0, "here", 1, {}, {"python": "3.11"}))
+    ledger.close()
+    text = html.write(open_sweep(path), read_history(path, ACCURACY), None).read_text()
+    return text, Reader(text)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four points on two seeds, one of them far behind."""
+    folder = tmp_path_factory.mktemp("sweeps") / "mine"
+    return write_sweep(folder, {1: 6, 2: 5, 3: 30, 4: 7}, "search.repeats=2", space=WORDS)
+
+
+@pytest.fixture(scope="module")
+def written(sweep: Path) -> tuple[str, Reader]:
+    """Its page."""
+    return write(sweep)
+
+
+def test_it_needs_nothing_else(written: tuple[str, Reader]) -> None:
+    """Pictures are in the page itself, and it points to no other address."""
+    text, read = written
+    assert read.tags.count("img") >= 4
+    assert [address for address in read.addresses if not address.startswith("data:image/png;base64,")] == []
+    assert re.findall(r"https?://|//[a-z]+\.", re.sub(r"base64,[^\"]*", "", text)) == []
+
+
+def test_files_lie_beside_it(sweep: Path, written: tuple[str, Reader]) -> None:
+    """Each figure is a PNG, the tables are CSV."""
+    names = {path.name for path in (sweep / "report").iterdir()}
+    assert {"report.html", "trials.csv", "points.csv", "ahead.png", "curves-activation.png", "effects.png"} <= names
+    assert len((sweep / "report" / "trials.csv").read_text().splitlines()) == 9
+
+
+def test_it_holds_the_answer(sweep: Path, written: tuple[str, Reader]) -> None:
+    """The first place, what can be said of it, and every point and trial."""
+    text, read = written
+    first = point_table(read_history(sweep, ACCURACY))[0]
+    assert (f"First: point {first['point']} (activation=" in text and "beyond chance" in text) or "told apart" in text
+    assert read.tags.count("tr") == (1 + 4) + (1 + 8)
+    assert {"Points, the best first", "What it cost", "All trials", "activation"} <= set(read.texts)
+
+
+def test_nothing_in_a_sweep_is_markup(tmp_path: Path) -> None:
+    """Words of the user's own, and of errors, are shown as they are."""
+    path = write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30}, space=WORDS)
+    ledger = Ledger.open(path, ACCURACY)
+    ledger.save(Started(4, 1))
+    words = "<script>alert(1)</script> & <b>"
+    ledger.save(Failed(TrainJob(4, 1, {}, 1, "val_accuracy", 1, None, ()), "crash", words))
+    ledger.close()
+    text, read = write(path)
+    assert words not in text and words in read.texts
+    assert read.tags.count("script") == 1
+
+
+@pytest.mark.parametrize("wrong", [{}, {1: 6}])
+def test_little_to_tell(tmp_path: Path, wrong: dict[int, int]) -> None:
+    """A sweep without results, or with a single one, has a page too."""
+    text, _ = write(write_sweep(tmp_path / "mine", wrong, space=WORDS))
+    assert ("No trial has finished." in text) == (not wrong)
+    assert ("First: trial 1 (" in text) == bool(wrong)
+
+
+def test_a_damaged_file_is_said(tmp_path: Path) -> None:
+    """Where single images' results are damaged the page says so instead of a comparison, and has all the rest."""
+    path = write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 7}, "search.repeats=2", space=WORDS)
+    file = path / "checkpoints" / "3-validation.npz"
+    file.write_bytes(file.read_bytes()[:-3])
+    text, _ = write(path)
+    assert "is not what was written" in text and "All trials" in text
+
+
+def test_it_is_the_same_again(sweep: Path, written: tuple[str, Reader]) -> None:
+    """Written once more from the same rows, the page is the same."""
+    assert html.write(open_sweep(sweep), read_history(sweep, ACCURACY), None).read_text() == written[0]
