@@ -9,43 +9,27 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 from PIL.Image import Image
 from rich.markup import escape
 
 from src.analysis.ranking import evaluation_of, final_trial
 from src.base.errors import UserError
-from src.base.processes import silenced
 from src.config.command_line import SweepsFolder, run_reading
 from src.config.schema import Preprocessing
 from src.data import image_files
-from src.figures import of_images, style
 from src.ledger.database import read_history
 from src.ledger.files import DamagedError, read_file
 from src.ledger.sweep_folder import find
-from src.reporting.console import new_console, new_table
+from src.reporting.boards import new_table
+from src.reporting.console import new_console
+from src.tracking.models import download_model, read_metadata
+from src.training.export import Network, Seen, classify, load_network, prepare_images
 
 DRAWN = 40  # images at most, in a picture
-
-
-@dataclass(frozen=True)
-class Seen:
-    """An image as the network saw it, and its probabilities of each class."""
-
-    file: Path
-    pixels: NDArray[Any]
-    probabilities: NDArray[np.float32]
-
-    def ranked(self) -> list[tuple[int, float]]:
-        """Classes and probabilities, the most probable first."""
-        order = np.argsort(-self.probabilities, kind="stable")
-        return [(int(label), round(float(self.probabilities[label]), 6)) for label in order]
 
 
 def main(
@@ -63,7 +47,7 @@ def main(
     if picture and picture.suffix != ".png":
         raise UserError(f"--picture {picture}: give the name of a file that ends in .png.")
     readable = [(path, found) for path in image if (found := read(path))]
-    seen = look(readable, model, preprocessing, sweeps, mlruns) if readable else []
+    seen = look(load(model, sweeps, mlruns), readable, preprocessing, model) if readable else []
     if format == "json":
         print(json.dumps([describe(one) for one in seen], indent=2))
     elif seen:
@@ -91,50 +75,31 @@ def skip(reason: str) -> None:
 # --------------------------------------------------------------------------------------- predicting
 
 
-def look(
-    readable: list[tuple[Path, Image]], model: str, preprocessing: Preprocessing | None, sweeps: Path, mlruns: Path
-) -> list[Seen]:
-    """The images through the model; an empty page is named and left out."""
-    network = load(model, sweeps, mlruns)
-    given = network.inputs[0]
-    way = preprocessing or way_of(network)
-    seen: list[tuple[Path, NDArray[Any]]] = []
-    for path, found in readable:
-        pixels = image_files.prepare(found, way, tuple(given.shape[1:]), str(given.dtype))
-        if pixels is None:
-            skip(f"{path}: the page is empty: nothing on it stands out from the paper and its noise.")
-        else:
-            seen.append((path, pixels))
-    if not seen:
+def look(network: Network, readable: list[tuple[Path, Image]], way: Preprocessing | None, model: str) -> list[Seen]:
+    """The images through the network; an empty page is named and left out. Raises UserError."""
+    prepared = prepare_images(network, [image for _, image in readable], way)
+    pages = [(path, pixels) for (path, _), pixels in zip(readable, prepared, strict=True)]
+    for path in (path for path, pixels in pages if pixels is None):
+        skip(f"{path}: the page is empty: nothing on it stands out from the paper and its noise.")
+    kept = [(path, pixels) for path, pixels in pages if pixels is not None]
+    if not kept:
         return []
-    with silenced():
-        from src.training.export import predict
-
-        probabilities = predict(network, np.stack([pixels for _, pixels in seen]))
-    if not np.isfinite(probabilities).all():
-        raise UserError(f"{model} gives no numbers for these images (NaN): its training has failed.")
-    return [Seen(path, pixels, row) for (path, pixels), row in zip(seen, probabilities, strict=True)]
+    probabilities = classify(network, [pixels for _, pixels in kept], model)
+    return [Seen(path, pixels, row) for (path, pixels), row in zip(kept, probabilities, strict=True)]
 
 
-def way_of(network: Any) -> str:
-    """How the model wants its images prepared: its input says so, in models of this project."""
-    own = str(network.inputs[0].name).rpartition("_")[2]
-    return own if own in image_files.PREPARATIONS else "resize"
-
-
-def load(model: str, sweeps: Path, mlruns: Path) -> Any:
+def load(model: str, sweeps: Path, mlruns: Path) -> Network:
     """A network of images by a sweep's name, an MLflow URI or a .keras file. Raises UserError."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if model.endswith(".keras"):
-        return load_file(Path(model))
+        return load_network(Path(model), read_metadata(Path(model)))
     if ":/" not in model:
         found = winner_file(model, sweeps)
         print(f"model: {os.path.relpath(found)}", file=sys.stderr)
-        return load_file(found)
-    from src.tracking.models import download_model
-
+        return load_network(found)
     with tempfile.TemporaryDirectory() as folder:
-        return load_file(download_model(model, mlruns, Path(folder)))
+        file = download_model(model, mlruns, Path(folder))
+        return load_network(file, read_metadata(file))
 
 
 def winner_file(name: str, sweeps: Path) -> Path:
@@ -153,29 +118,6 @@ def winner_file(name: str, sweeps: Path) -> Path:
     except DamagedError as error:
         raise UserError(f"the model of {sweep.name} cannot be used: {error}.") from error
     return sweep.path / evaluation.model.path
-
-
-def load_file(path: Path) -> Any:
-    """A .keras file. Raises UserError where it is none, or its input is no image."""
-    from src.training.export import load_model
-
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such file.")
-    network = load_model(path)
-    inputs, outputs = (shapes(network, end) for end in ("inputs", "outputs"))
-    if len(inputs) != 1 or len(inputs[0]) != 4 or None in inputs[0][1:] or inputs[0][3] not in image_files.MODES:
-        raise UserError(f"{path}: this model does not take images of one size (N×H×W×C, 1 to 4 channels).")
-    if len(outputs) != 1 or len(outputs[0]) != 2 or (outputs[0][1] or 0) < 2:
-        raise UserError(f"{path}: this model does not give one score for each of some classes (N×classes).")
-    return network
-
-
-def shapes(network: Any, end: str) -> list[tuple[int | None, ...]]:
-    """Of a model's inputs or outputs; none if it was never built."""
-    try:
-        return [tuple(tensor.shape) for tensor in getattr(network, end)]
-    except (AttributeError, ValueError, TypeError):
-        return []
 
 
 # ------------------------------------------------------------------------------------------ showing
@@ -204,7 +146,9 @@ def show(seen: list[Seen]) -> None:
 
 
 def save(seen: list[Seen], picture: Path) -> None:
-    """What the network saw beside its probabilities, as a picture."""
+    """Draw what the network saw beside its probabilities. Raises UserError where the file cannot be written."""
+    from src.figures import of_images, style
+
     figure = of_images.seen([(one.file.name, one.pixels, one.probabilities) for one in seen[:DRAWN]])
     try:
         style.save(figure, picture)

@@ -3,25 +3,14 @@
 python -m src.ui
 """
 
-import os
-import signal
-import socket
-import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from src.base.errors import UserError
 from src.config.command_line import run_reading
-from src.ledger.objective import OBJECTIVES
-from src.tracking.store import charts, database, relocate
+from src.tracking.server import prepare_links, refuse_missing, refuse_taken, serve
 
 
 def main(
@@ -29,86 +18,19 @@ def main(
     port: Annotated[int, typer.Option(min=1, max=65535, help="To listen on, at 127.0.0.1 only.")] = 5000,
 ) -> None:
     """Print the links, then serve until Ctrl-C."""
-    if not database(mlruns).is_file():
-        raise UserError(
-            f"there is no {mlruns}/mlflow.db yet; it comes with the first sweep: python -m src.sweep search=cnn_grid"
-        )
+    refuse_missing(mlruns)
     refuse_taken(port)
-    try:
-        relocate(mlruns)
-        found = links(mlruns, port)
-    except sqlite3.DatabaseError as error:
-        raise UserError(
-            f"{mlruns}/mlflow.db cannot be read ({error}): move it away and build it anew: python -m src.sync SWEEP"
-        ) from error
+    found = prepare_links(mlruns, port)
     console = Console(highlight=False, soft_wrap=True)
     console.print("[dim]starting MLflow …[/dim]")
 
     def tell() -> None:
+        """Print where to look, once the server answers."""
         for name, link in found:
             console.print(f"{name}\n  {link}", markup=False)
         console.print("[dim]Ctrl-C ends the server.[/dim]")
 
     serve(mlruns, port, tell)
-
-
-def links(mlruns: Path, port: int) -> list[tuple[str, str]]:
-    """Each sweep's name and the page that shows its trials as charts, the newest first."""
-    query = """SELECT t.value, r.experiment_id, r.run_uuid, coalesce(o.value, 'val_accuracy') FROM runs r
-        JOIN tags t ON t.run_uuid = r.run_uuid AND t.key = 'sweep'
-        LEFT JOIN tags o ON o.run_uuid = r.run_uuid AND o.key = 'objective'
-        WHERE r.lifecycle_stage = 'active'
-        AND NOT EXISTS (SELECT 1 FROM tags p WHERE p.run_uuid = r.run_uuid AND p.key = 'trial') ORDER BY r.start_time DESC"""
-    with sqlite3.connect(f"{database(mlruns).as_uri()}?mode=ro", uri=True) as connection:
-        found = connection.execute(query).fetchall()
-    return [
-        (name, f"http://127.0.0.1:{port}/{charts(experiment, run, OBJECTIVES[objective])}")
-        for name, experiment, run, objective in found
-    ]
-
-
-def refuse_taken(port: int) -> None:
-    """Raises UserError where something else listens already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise UserError(f"port {port} cannot be used ({error.strerror}): try --port {port + 1}.") from error
-
-
-def serve(mlruns: Path, port: int, tell: Callable[[], None]) -> None:
-    """Run MLflow's server, reachable from this machine alone, until Ctrl-C; `tell` once it answers.
-
-    What it prints goes to mlruns/ui.log.
-    """
-    address = f"127.0.0.1:{port}"
-    artifacts = (mlruns.resolve() / "artifacts").as_uri()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database(mlruns)}"]
-    command += ["--default-artifact-root", artifacts, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--allowed-hosts", f"{address},localhost:{port}"]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with open(mlruns / "ui.log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        while server.poll() is None and not answers(port):
-            time.sleep(0.2)
-        if server.poll() is None:
-            tell()
-        if code := server.wait():
-            raise UserError(f"MLflow's server ended with code {code}; {mlruns}/ui.log says why.")
-    except KeyboardInterrupt:
-        pass
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)  # it only reads; its own way down takes seconds and screens
-
-
-def answers(port: int) -> bool:
-    """Whether something listens."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 if __name__ == "__main__":

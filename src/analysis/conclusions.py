@@ -55,10 +55,18 @@ def judge(comparison: Comparison, objective: Objective, name: Callable[[str], st
     return said
 
 
+def judge_sweeps(comparison: Comparison, objective: Objective, chosen_from: int) -> list[str]:
+    """Sentences on sweeps by their first places, each the best of up to so many points."""
+    said = judge(comparison, objective)
+    if chosen_from > 1:
+        said.append("Each is the best of its search on the same images: the intervals allow for that choice.")
+    return said
+
+
 def judge_search(folder: Path, history: History) -> list[str]:
     """Whether the first place of a search, or of its confirmation, is more than chance."""
     try:
-        confirmed = [standing for standing in rank_points(history) if standing.role == Role.CONFIRM]
+        confirmed = [result for result in rank_points(history) if result.role == Role.CONFIRM]
         return judge_confirmation(folder, history) if confirmed else judge_first(folder, history)
     except UserError as error:  # a damaged file: the table is right without it
         return [str(error)]
@@ -73,7 +81,7 @@ def judge_first(folder: Path, history: History) -> list[str]:
     first, others = called(found[0], found), len(found) - 1
     if has_no_interval(comparison):
         return [f"{upper(first)} has the best {history.objective}: {UNKNOWN}."]
-    equal, seeds = others - len(comparison.worse()), {len(standing.trials) for standing in found}
+    equal, seeds = others - len(comparison.worse()), {len(result.trials) for result in found}
     basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
     more = advice(history, seeds)
     to_the_end = " trained to the end" if any(trial.state == TrialState.PRUNED for trial in history.trials) else ""
@@ -117,17 +125,17 @@ def judge_confirmation(folder: Path, history: History) -> list[str]:
         said = [f"The best {on} is {best}; point {first}, ahead in the search, has no result on fresh seeds."]
     said += judge(comparison, history.objective, lambda label: words[label])
     equal = {contrast.b for contrast in comparison.not_told_apart()}
-    candidates = [fresh[0], *(standing for standing in fresh[1:] if str(standing.point.number) in equal)]
-    if len({standing.point.parameters for standing in candidates}) > 1:
-        small = min(candidates, key=lambda standing: (standing.point.parameters, standing.seconds()))
+    candidates = [fresh[0], *(result for result in fresh[1:] if str(result.point.number) in equal)]
+    if len({result.point.parameters for result in candidates}) > 1:
+        small = min(candidates, key=lambda result: (result.point.parameters, result.seconds()))
         said.append(f"The smallest of these is point {small.point.number}, with {small.point.parameters:,} parameters.")
     return said
 
 
-def called(standing: PointResult, among: Sequence[PointResult]) -> str:
+def called(result: PointResult, among: Sequence[PointResult]) -> str:
     """`trial 7`, or `point 7` where points have several trials."""
     several = any(len(one.trials) > 1 for one in among)
-    return f"point {standing.point.number}" if several else f"trial {standing.trials[0].number}"
+    return f"point {result.point.number}" if several else f"trial {result.trials[0].number}"
 
 
 def compare_to_first(folder: Path, history: History, found: Sequence[PointResult]) -> Comparison:

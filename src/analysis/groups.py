@@ -1,23 +1,24 @@
-"""Groups of trials to be compared."""
+"""Groups of trials to be compared: values of a key, points, sweeps."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from src.analysis.contrasts import Group, Values
-from src.analysis.ranking import PointResult, point_results
+from src.analysis.ranking import PointResult, point_results, rank_points
 from src.base.errors import UserError, suggest
 from src.ledger.files import DamagedError, read_arrays
 from src.ledger.history import History
 from src.ledger.records import Role, Trial, point_key
+from src.ledger.sweep_folder import Sweep
 
 
 def by_key(folder: Path, history: History, key: str) -> list[Group]:
     """A group for each value of a key of the space; a block for each seed with equal other settings."""
     key = full_key(history, key)
-    trials = [trial for standing in point_results(history, Role.SEARCH) for trial in standing.trials]
+    trials = [trial for result in point_results(history, Role.SEARCH) for trial in result.trials]
     measured = measure(folder, history, trials)
     groups: dict[str, Group] = {}
     for trial in sorted(trials, key=lambda trial: trial.number):
@@ -41,11 +42,37 @@ def full_key(history: History, key: str) -> str:
 def by_point(folder: Path, history: History, chosen: Iterable[PointResult]) -> list[Group]:
     """A group for each point, called by its number; a block for each seed."""
     chosen = list(chosen)
-    measured = measure(folder, history, [trial for standing in chosen for trial in standing.trials])
+    measured = measure(folder, history, [trial for result in chosen for trial in result.trials])
     return [
-        Group(str(standing.point.number), {trial.repeat: measured[trial.number] for trial in standing.trials})
-        for standing in chosen
+        Group(str(result.point.number), {trial.repeat: measured[trial.number] for trial in result.trials})
+        for result in chosen
     ]
+
+
+def by_sweep(sweeps: Sequence[Sweep], histories: Sequence[History]) -> list[Group]:
+    """A group for each sweep, called by its name: its first place; a block for each seed."""
+    groups = []
+    for sweep, history in zip(sweeps, histories, strict=True):
+        (group,) = by_point(sweep.path, history, rank_points(history)[:1])
+        groups.append(Group(sweep.name, group.blocks))
+    return groups
+
+
+def refuse_unlike(sweeps: Sequence[Sweep]) -> None:
+    """Raises UserError where sweeps cannot be put beside each other."""
+    if len({sweep.name for sweep in sweeps}) < len(sweeps):
+        raise UserError("the same sweep is named twice.")
+    first = sweeps[0]
+    for other in sweeps[1:]:
+        a, b = first.frozen["data"], other.frozen["data"]
+        if a["digest"] != b["digest"]:
+            raise UserError(
+                f"{first.name} and {other.name} are not on the same images (data={a['name']} seed={a['seed']}, "
+                f"digest {a['digest'][:8]}; data={b['name']} seed={b['seed']}, digest {b['digest'][:8]}), so their "
+                "results cannot be compared."
+            )
+        if first.objective != other.objective:
+            raise UserError(f"{first.name} selects by {first.objective}, {other.name} by {other.objective}.")
 
 
 def measure(folder: Path, history: History, trials: list[Trial]) -> dict[int, Values]:

@@ -71,24 +71,24 @@ def point_table(history: History) -> list[dict[str, Any]]:
     Columns: point, trials (their numbers), role, each key of the space, seeds, val_accuracy, val_accuracy_sd,
     val_loss, val_loss_sd, best_epoch and seconds (means), parameters.
     """
-    return [describe(standing) for standing in rank_points(history)]
+    return [describe(result) for result in rank_points(history)]
 
 
-def describe(standing: PointResult) -> dict[str, Any]:
+def describe(result: PointResult) -> dict[str, Any]:
     """A point's row."""
     metrics: dict[str, Any] = {}
     for metric in ("val_accuracy", "val_loss"):
-        metrics |= {metric: standing.mean(metric), f"{metric}_sd": standing.deviation(metric)}
+        metrics |= {metric: result.mean(metric), f"{metric}_sd": result.deviation(metric)}
     return {
-        "point": standing.point.number,
-        "trials": sorted(trial.number for trial in standing.trials),
-        "role": standing.role.value,
-        **standing.point.values,
-        "seeds": len(standing.trials),
+        "point": result.point.number,
+        "trials": sorted(trial.number for trial in result.trials),
+        "role": result.role.value,
+        **result.point.values,
+        "seeds": len(result.trials),
         **metrics,
-        "best_epoch": float(np.mean([trial.best_epoch for trial in standing.trials])),
-        "seconds": round(standing.seconds(), 2),
-        "parameters": standing.point.parameters,
+        "best_epoch": float(np.mean([trial.best_epoch for trial in result.trials])),
+        "seconds": round(result.seconds(), 2),
+        "parameters": result.point.parameters,
     }
 
 
@@ -109,7 +109,7 @@ def value_table(history: History, key: str, comparison: Comparison) -> list[dict
     """
     key, metric = full_key(history, key), history.objective.name
     ahead = {contrast.b: contrast for contrast in comparison.ahead}
-    trials = [t for standing in point_results(history, Role.SEARCH) for t in standing.trials]
+    trials = [t for result in point_results(history, Role.SEARCH) for t in result.trials]
     table = []
     for group in comparison.groups:
         own = [trial for trial in trials if str(history.point(trial.point).values.get(key)) == group.label]

@@ -12,4 +12,5 @@ def fingerprint(value: Any) -> str:
 
 def stable_seed(*parts: int | str) -> int:
     """A positive 31-bit seed that follows from the parts alone, on every machine and version."""
-    return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:4], "big") % (2**31 - 1) + 1
+    plain = tuple(str(part) if isinstance(part, str) else part for part in parts)  # a StrEnum shows itself otherwise
+    return int.from_bytes(hashlib.sha256(repr(plain).encode()).digest()[:4], "big") % (2**31 - 1) + 1

@@ -5,7 +5,8 @@ Nothing here imports TensorFlow or MLflow: a mistake on the command line is answ
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import ValidationError
 
-from src.base.errors import UNUSABLE, UserError, explain_disk, suggest
+from src.base.errors import UserError, suggest
+from src.config.command_line import report_errors
 from src.config.explain import explain_all
 from src.config.identity import GROUPS
 from src.config.schema import Config
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
 def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None:
@@ -43,8 +45,9 @@ def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None
             return
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             print(f"job {HydraConfig.get().job.num + 1}: {' '.join(HydraConfig.get().overrides.task)}", flush=True)
-        codes.append(report_errors(lambda: refuse_several(overrides) or task(validate(resolve(raw)))))
+        codes.append(report_errors(lambda: refuse_several(overrides) or task(check(raw))))
 
+    @composition_errors()
     def compose() -> int:
         try:
             job()
@@ -60,28 +63,15 @@ def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None
         sys.exit(worst)
 
 
-def report_errors(action: Callable[[], int]) -> int:
-    """The action's exit code, or 2 after printing the message of an error that the user can mend."""
+@contextmanager
+def composition_errors() -> Iterator[None]:
+    """Whatever Hydra and OmegaConf raise is a UserError here."""
     try:
-        return action()
-    except UserError as error:
-        message = str(error)
+        yield
     except MissingConfigException as error:
-        message = explain_missing(error)
+        raise UserError(explain_missing(error)) from error
     except (HydraException, OmegaConfBaseException) as error:
-        message = explain_composition(error)
-    except BrokenPipeError:  # of `… | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        if error.errno not in UNUSABLE:
-            raise
-        message = explain_disk(error)
-    except KeyboardInterrupt:
-        print("Stopped before training began; nothing is lost.", file=sys.stderr)
-        return 130
-    print(f"error: {message}", file=sys.stderr)
-    return 2
+        raise UserError(explain_composition(error)) from error
 
 
 def refuse_several(overrides: Iterable[str]) -> int:
@@ -94,6 +84,12 @@ def refuse_several(overrides: Iterable[str]) -> int:
                 f"or run one after the other (-m {group}={names[1:-1]})."
             )
     return 0
+
+
+def check(raw: DictConfig) -> Config:
+    """The checked configuration that Hydra has composed. Raises UserError for all that is wrong with it."""
+    with composition_errors():
+        return validate(resolve(raw))
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:

@@ -1,86 +1,91 @@
-"""The loop of a sweep: ask what is next, give it to a worker, write down what comes back."""
+"""The loop of a sweep: ask what is next, give it to a slot, write down what comes back."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from src.base.errors import UserError
 from src.base.processes import Interrupt
-from src.execution.local import Pool
+from src.execution.backend import Backend, jobs_of
 from src.ledger.database import Ledger
 from src.ledger.events import Event, Failed, Reused, Started, Stopped
 from src.ledger.jobs import TrainJob
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from src.search.schedule import new_trials, newly_pruned, next_job
+from src.ledger.records import Cause
+from src.search.proposals import next_point
+from src.search.schedule import Schedule, new_trials, newly_pruned, next_job
 
-Take = Callable[[TrainJob], Reused | None]  # what another sweep has of it
-
-WAIT = 0.5  # seconds between looks at the clock while no worker says anything
+WAIT = 0.5  # seconds between looks at the clock while no job says anything
 
 
-def run(
-    plan: Plan,
-    ledger: Ledger,
-    pool: Pool,
-    interrupt: Interrupt,
-    tell: Callable[[Event | None], None],
-    take: Take = lambda job: None,
-) -> None:
-    """Work until there is nothing left to do, or the user asks to stop.
+@dataclass
+class Coordinator:
+    """What the loop needs. `on_event` hears of every event, and of None while nothing happens."""
 
-    `tell` hears of every event, and of None while nothing happens.
-    """
-    while True:
-        if interrupt.count and not pool.stopping:
-            pool.stop()
-        if interrupt.count > 1:
-            break
-        event: Event | None = fill(plan, ledger, pool, take)
+    schedule: Schedule
+    ledger: Ledger
+    backend: Backend
+    interrupt: Interrupt
+    on_event: Callable[[Event | None], None]
+    reuse: Callable[[TrainJob], Reused | None] = lambda job: None  # what another sweep has of it
+    drift: str = ""  # how versions differ from those that trained so far: see `environment`
+    ahead_only: bool = False  # check and probe, train nothing
+    on_stop: Callable[[], None] = lambda: None  # the user has asked to stop
+
+
+def run(own: Coordinator) -> None:
+    """Work until there is nothing left to do, or the user asks to stop. Raises UserError where the disk is full."""
+    is_stopping = False
+    while own.interrupt.count < 2:
+        if own.interrupt.count and not is_stopping:
+            is_stopping = True
+            own.backend.stop()
+            own.on_stop()
+        event: Event | None = None if is_stopping else fill(own)
         if not event:
-            if is_over(plan, ledger, pool):
-                break
-            event = pool.next_event(WAIT)
+            if is_over(own, is_stopping):
+                return
+            event = own.backend.next_event(WAIT)
         if event:
-            ledger.save(event)
-        if isinstance(event, Failed) and event.kind == "disk":
+            own.ledger.save(event)
+        if isinstance(event, Failed) and event.cause == Cause.DISK:
             raise UserError(event.message)
-        tell(event)
-    for job in pool.busy():  # a second signal: put down at once, to go on from the last checkpoint
+        own.on_event(event)
+    for job in jobs_of(own.backend.slots()):  # a second signal: put down at once, to go on from the last checkpoint
         if isinstance(job, TrainJob):
-            ledger.save(Stopped(job.trial))
+            own.ledger.save(Stopped(job.trial))
 
 
-def fill(plan: Plan, ledger: Ledger, pool: Pool, take: Take) -> Reused | None:
-    """Work for workers that have none, and new rows for what is proposed; up to a trial that need not be trained."""
-    if pool.stopping:
-        return None
-    for worker in pool.free():
-        propose(plan, ledger)
-        job = next_job(plan, ledger.history, pool.busy())
+def fill(own: Coordinator) -> Reused | None:
+    """Jobs for free slots, and records of what is proposed; up to a trial that need not be trained."""
+    for slot in own.backend.slots():
+        if not slot.is_free:
+            continue
+        propose(own.schedule, own.ledger)
+        job = next_job(own.schedule, jobs_of(own.backend.slots()), own.ahead_only)
         if job is None:
             break
         if isinstance(job, TrainJob):
-            if reused := take(job):
+            if reused := own.reuse(job):
                 return reused
-            ledger.save(Started(job.trial, job.attempt, plan.drift))
-        pool.give(worker, job)
+            own.ledger.save(Started(job.trial, job.attempt, own.drift))
+        own.backend.give(slot.number, job)
     return None
 
 
-def propose(plan: Plan, ledger: Ledger) -> None:
-    """Write down the points and trials that the plan adds to the rows."""
-    for event in newly_pruned(plan, ledger.history):
+def propose(schedule: Schedule, ledger: Ledger) -> None:
+    """Write down what the schedule adds to the history: what is pruned, trials, points."""
+    for event in newly_pruned(schedule):
         ledger.save(event)
-    for trial in new_trials(plan, ledger.history):
+    for trial in new_trials(schedule):
         ledger.save(trial)
-    for point in new_points(plan, ledger.history):
+    while point := next_point(schedule):
         ledger.save(point)
 
 
-def is_over(plan: Plan, ledger: Ledger, pool: Pool) -> bool:
+def is_over(own: Coordinator, is_stopping: bool) -> bool:
     """Whether nothing is under way and nothing is left to do."""
-    if not pool.is_idle():
+    if jobs_of(own.backend.slots()):
         return False
-    if pool.stopping:
+    if is_stopping:
         return True
-    propose(plan, ledger)
-    return next_job(plan, ledger.history, ()) is None
+    propose(own.schedule, own.ledger)
+    return next_job(own.schedule, (), own.ahead_only) is None

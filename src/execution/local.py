@@ -16,34 +16,34 @@ import psutil
 from src.base.errors import UserError
 from src.base.processes import count_gpus, start_process
 from src.config.schema import Config
-from src.execution.worker import READY, STOP, main
+from src.execution.worker import Ready, Stop, main
 from src.ledger.events import EpochEnded, Event, Failed
-from src.ledger.jobs import Job
+from src.ledger.jobs import Job, Slot
 from src.ledger.records import Cause
 
 DEATHS_AT_START = 3  # of workers that never got ready, before the sweep gives up
 
 
 @dataclass
-class Worker:
-    """A process, its pipe, and what it is doing."""
+class Process:
+    """A worker's process, its pipe, and what it is doing."""
 
     number: int
     process: BaseProcess
     pipe: Connection
     ready: bool = False
     job: Job | None = None
-    size: int = 0  # bytes of memory after its first piece of work
+    size: int = 0  # bytes of memory after its first job
 
 
-class Pool:
-    """The worker processes of a sweep."""
+class LocalBackend:
+    """The worker processes of a sweep on this machine; `useful` is how many could have something to do at once."""
 
     def __init__(self, config: Config, folder: Path, log: Path, digest: str, useful: int) -> None:
         self.config, self.folder, self.log, self.digest = config, folder, log, digest
         self.stopping = False
         self.deaths_at_start = 0
-        self.workers: list[Worker] = []
+        self.workers: list[Process] = []
         try:
             for number in range(1, count_workers(config, useful) + 1):
                 self.workers.append(self.start(number))
@@ -51,28 +51,21 @@ class Pool:
             self.close()
             raise
 
-    def start(self, number: int) -> Worker:
+    def start(self, number: int) -> Process:
         """A new process, on its way to being ready."""
         process, pipe = start_process(main, f"worker-{number}", self.config, self.folder, self.log, self.digest, number)
-        return Worker(number, process, pipe)
+        return Process(number, process, pipe)
 
-    def busy(self) -> list[Job]:
-        """The work under way."""
-        return [worker.job for worker in self.workers if worker.job]
+    def slots(self) -> list[Slot]:
+        """One for each worker, as they are now."""
+        return [Slot(worker.number, worker.ready, worker.job) for worker in self.workers]
 
-    def is_idle(self) -> bool:
-        """Whether nothing is under way."""
-        return not self.busy()
-
-    def give(self, worker: Worker, job: Job) -> None:
-        """Hand work to a worker that is ready and free."""
+    def give(self, slot: int, job: Job) -> None:
+        """Hand a job to a worker that is ready and free."""
+        worker = next(worker for worker in self.workers if worker.number == slot)
         worker.job = job
         with suppress(OSError):  # it has died: `next_event` will say so
             worker.pipe.send(job)
-
-    def free(self) -> list[Worker]:
-        """Workers that are ready and have nothing to do."""
-        return [worker for worker in self.workers if worker.ready and not worker.job]
 
     def next_event(self, seconds: float) -> Event | None:
         """Wait for a worker to say something; None if none did for that long, or only that it is ready."""
@@ -85,7 +78,7 @@ class Pool:
                 return self.replace_dead(worker)
             if isinstance(message, UserError):
                 raise message
-            if message == READY:
+            if isinstance(message, Ready):
                 worker.ready, self.deaths_at_start = True, 0
                 return None
             if not isinstance(message, EpochEnded):
@@ -94,7 +87,7 @@ class Pool:
             return message  # type: ignore[no-any-return]
         return None
 
-    def recycle(self, worker: Worker) -> None:
+    def recycle(self, worker: Process) -> None:
         """Replace a worker that has grown by as much as is expected of a whole one."""
         with suppress(psutil.Error):  # it has died: `next_event` will say so
             size = psutil.Process(worker.process.pid).memory_info().rss
@@ -105,8 +98,8 @@ class Pool:
                 worker.pipe.close()
                 self.workers[self.workers.index(worker)] = self.start(worker.number)
 
-    def replace_dead(self, worker: Worker) -> Event | None:
-        """Replace a worker that died; its work, if it had any, has failed."""
+    def replace_dead(self, worker: Process) -> Event | None:
+        """Replace a worker that died; its job, if it had any, has failed."""
         worker.process.join(5)
         worker.process.kill()
         worker.process.join()
@@ -123,12 +116,12 @@ class Pool:
         return Failed(worker.job, Cause.CRASH, describe_death(worker.process.exitcode)) if worker.job else None
 
     def stop(self) -> None:
-        """Ask every worker to put its work down at its epoch's end."""
+        """Ask every worker to put its job down at its epoch's end."""
         self.stopping = True
         for worker in self.workers:
             if worker.job:
                 with suppress(OSError):  # it has died
-                    worker.pipe.send(STOP)
+                    worker.pipe.send(Stop())
 
     def close(self) -> None:
         """End all processes now."""

@@ -16,7 +16,7 @@ from src.base.hashing import fingerprint
 from src.config.schema import Config
 from src.config.trial import TrialConfig
 from src.ledger.database import read_history
-from src.ledger.environment import DECISIVE, first_training
+from src.ledger.environment import first_training, gives_equal_bits
 from src.ledger.events import Reused
 from src.ledger.files import DamagedError, read_file
 from src.ledger.jobs import TrainJob
@@ -100,7 +100,7 @@ class Library:
             return
         history = read_history(sweep.path, sweep.objective)
         first = first_training(history)
-        if first is None or any(first.environment.get(name) != self.environment[name] for name in DECISIVE):
+        if first is None or not gives_equal_bits(first.environment, self.environment):
             return
         for trial in history.trials:
             if trial.state == TrialState.FINISHED and trial.epochs and not trial.drift:

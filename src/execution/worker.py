@@ -19,7 +19,16 @@ from src.ledger.jobs import CheckJob, EvaluateJob, Job, ProbeJob, TrainJob
 from src.ledger.records import Cause, Evaluation, File, Probe
 
 PROBE_IMAGES = 512
-READY, STOP = "ready", "stop"  # to the coordinator; from it
+
+
+@dataclass(frozen=True)
+class Ready:
+    """To the coordinator: this worker takes jobs."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """From the coordinator: put the job down at the end of its epoch."""
 
 
 def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str, number: int) -> None:
@@ -38,7 +47,7 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str,
     worker = Worker(pipe, config, folder, data)
     inbox = Inbox(pipe)
     gc.freeze()  # what was imported stays: Keras collects garbage before each trial, and need not look through it
-    pipe.send(READY)
+    pipe.send(Ready())
     while True:
         job = inbox.next_job()
         for event in report_failure(job, lambda job=job: worker.do(job, inbox.stop)):  # type: ignore[misc]
@@ -46,7 +55,7 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str,
 
 
 class Inbox:
-    """Reads the pipe on a thread of its own: work is queued, `STOP` is noted, the pipe's end ends the process."""
+    """Reads the pipe on a thread of its own: work is queued, `Stop` is noted, the pipe's end ends the process."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -62,7 +71,7 @@ class Inbox:
                 message = self.pipe.recv()
             except (EOFError, OSError):
                 os._exit(0)
-            if message == STOP:
+            if isinstance(message, Stop):
                 self.stop.set()
                 continue
             with self.arrived:
@@ -167,7 +176,7 @@ class Worker:
     def evaluate(self, job: EvaluateJob) -> Evaluation:
         """The best epoch on the test data: loss, accuracy, every prediction; and its model, to be used."""
         from src.ledger.files import read_arrays, write_arrays, write_file
-        from src.training.export import for_inference, predict
+        from src.training.export import for_inference, predict, save_model
         from src.training.loop import compile_evaluation, input_spec
         from src.training.network import restore
 
@@ -176,7 +185,8 @@ class Worker:
         name = f"models/{job.trial:05d}-{job.epoch}"
         probabilities = predict(model, self.data.test.x)
         predictions = write_arrays(self.folder, f"{name}-test.npz", {"probabilities": probabilities})
-        saved = write_file(self.folder, f"{name}.keras", for_inference(model).save)
+        exported, facts = for_inference(model), {"preprocessing": self.data.preprocessing}
+        saved = write_file(self.folder, f"{name}.keras", lambda path: save_model(exported, path, facts))
         return Evaluation(job.trial, job.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)
 
 

@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -12,17 +13,20 @@ from src.ledger.history import History
 from src.ledger.records import Invocation
 
 TRIAL_CODE = "1"  # raised with each change after which an equal trial gives other bits
-DECISIVE = ("tensorflow", "keras", "numpy", "device", "onednn", "trial_code")  # of a trial's bits
+DECISIVE = ("tensorflow", "keras", "numpy", "device", "instructions", "onednn", "trial_code")  # of a trial's bits
 PROPOSING = ("keras-tuner", "optuna", "scikit-learn", "scipy")  # of the points that are proposed
 PACKAGES = ("tensorflow", "keras", "numpy", *PROPOSING, "mlflow")
+FLAGS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_bf16", "amx_int8")
+CACHE_KINDS = {"Data": "d", "Instruction": "i"}  # of the first level's; others hold both
+ROOT = Path("/")
 
 
 def describe() -> dict[str, str]:
-    """Versions, device and git commit, as each invocation records them."""
+    """Versions, device, instructions and git commit, as each invocation records them."""
     versions = {name: metadata.version(name) for name in PACKAGES}
     onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")  # other kernels add up in another order
-    here = {"device": device(), "onednn": onednn, "trial_code": TRIAL_CODE, "git": git_commit()}
-    return {"python": sys.version.split()[0], **versions, **here}
+    here = {"device": device(), "instructions": instructions(), "onednn": onednn}
+    return {"python": sys.version.split()[0], **versions, **here, "trial_code": TRIAL_CODE, "git": git_commit()}
 
 
 def drift(history: History, here: dict[str, str]) -> str:
@@ -31,6 +35,12 @@ def drift(history: History, here: dict[str, str]) -> str:
     then = first.environment if first else {}
     changed = [name for name in DECISIVE + PROPOSING if name in then and then[name] != here[name]]
     return ", ".join(f"{name} {then[name]} → {here[name]}" for name in changed)
+
+
+def gives_equal_bits(then: dict[str, str], here: dict[str, str]) -> bool:
+    """Whether equal trials of two environments give the same bits. Older ones did not record their instructions."""
+    compared = (name for name in DECISIVE if name in then or name != "instructions")
+    return all(then.get(name) == here[name] for name in compared)
 
 
 def first_training(history: History) -> Invocation | None:
@@ -46,9 +56,28 @@ def device() -> str:
     return found[0].strip() if found else platform.processor() or platform.machine()
 
 
+def instructions() -> str:
+    """What kernels are chosen by: `avx2 fma; L1d 32K, L2 1024K`; what the system does not say is left out.
+
+    A virtual machine may hide some of a processor's instruction sets, whatever its model is called.
+    """
+    flags = " ".join(read_all("/proc/cpuinfo", r"(?m)^flags\s*:(.*)")[:1]).split()
+    return "; ".join(filter(None, (" ".join(flag for flag in FLAGS if flag in flags), ", ".join(caches()))))
+
+
+def caches() -> list[str]:
+    """The first core's caches and their sizes, the nearest first: `L1d 32K`."""
+    found = []
+    for folder in ROOT.glob("sys/devices/system/cpu/cpu0/cache/index*"):
+        with suppress(OSError):  # a file that is missing, or may not be read
+            level, kind, size = ((folder / name).read_text().strip() for name in ("level", "type", "size"))
+            found.append(f"L{level}{CACHE_KINDS.get(kind, '')} {size}")
+    return sorted(found)
+
+
 def read_all(files: str, pattern: str) -> list[str]:
-    """What a pattern finds in the files that exist."""
-    return [match for path in Path("/").glob(files.lstrip("/")) for match in re.findall(pattern, path.read_text())]
+    """What a pattern finds in the files that exist; their paths begin with a slash."""
+    return [match for path in ROOT.glob(files[1:]) for match in re.findall(pattern, path.read_text())]
 
 
 def git_commit() -> str:

@@ -121,7 +121,8 @@ class History:
     @changed.register
     def _(self, event: Started, now: float) -> list[Record]:
         trial = self.trial(event.trial)
-        trial.state, trial.reason, trial.attempts, trial.run_id = TrialState.RUNNING, "", event.attempt, ""
+        trial.state, trial.reason, trial.stopped_early = TrialState.RUNNING, "", False
+        trial.attempts, trial.run_id = event.attempt, ""
         trial.drift = event.drift or trial.drift
         return [trial]
 
@@ -137,7 +138,7 @@ class History:
     @changed.register
     def _(self, event: Finished, now: float) -> list[Record]:
         trial = self.trial(event.trial)
-        trial.state, trial.reason = TrialState.FINISHED, event.reason
+        trial.state, trial.reason, trial.stopped_early = TrialState.FINISHED, event.reason, event.stopped_early
         trial.weights, trial.validation = event.weights, event.validation
         return [trial]
 
@@ -221,7 +222,7 @@ class History:
             return [trial]
         if isinstance(job, EvaluateJob) and event.cause == Cause.DAMAGED:
             trial = self.trial(job.trial)
-            trial.state, trial.weights = TrialState.INTERRUPTED, None
+            trial.state, trial.stopped_early, trial.weights = TrialState.INTERRUPTED, False, None
             trial.checkpoint, trial.checkpoint_epoch = None, 0
             return [trial]
         if isinstance(job, CheckJob) and self.crashes[job.kind, job.point] >= CHECKS:

@@ -77,3 +77,17 @@ class EvaluateJob:
 
 
 Job = CheckJob | ProbeJob | TrainJob | EvaluateJob
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place where one job runs at a time, as it is at a moment. Numbers start at 1."""
+
+    number: int
+    is_ready: bool
+    job: Job | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a job may be given to it."""
+        return self.is_ready and self.job is None

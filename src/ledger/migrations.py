@@ -61,8 +61,8 @@ ALTER TABLE invocations ADD COLUMN changed INTEGER DEFAULT 0;
 UPDATE points SET configuration = 'null' WHERE json_extract(configuration, '$.invalid') IS NOT NULL;
 UPDATE trials SET stopped_early = 1 WHERE state = 'finished' AND reason != '';
 UPDATE trials SET origin = CASE WHEN instr(origin, ' trial ') = 0 THEN 'null' ELSE json_object(
-    'sweep', substr(origin, 1, instr(origin, ' trial ') - 1),
-    'trial', CAST(substr(origin, instr(origin, ' trial ') + 7) AS INTEGER)) END;
+    'sweep', substr(origin, 1, length(rtrim(origin, '0123456789')) - 7),
+    'trial', CAST(substr(origin, length(rtrim(origin, '0123456789')) + 1) AS INTEGER)) END;
 """,
 ]
 DAMAGES = (sqlite3.DatabaseError, UnicodeDecodeError)  # what reading a damaged database raises

@@ -1,31 +1,32 @@
-"""What is printed about a sweep before it trains and after: points, time, disk, leaderboard."""
+"""What is printed about a sweep before it trains and after: points, time, disk, leaderboard, conclusions."""
 
-from collections.abc import Collection
+import os
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from src.analysis.conclusions import describe_taken, judge_search
 from src.analysis.ranking import evaluation_of, final_trial, rank_points, rank_trials
-from src.analysis.tables import left_out, point_table, trial_table
-from src.base.text import command, number_of, short_keys, show, show_bytes, show_metric, show_seconds, spans
-from src.config.schema import Search
+from src.analysis.tables import left_out
+from src.base.text import again, command, number_of, show_bytes, show_metric, show_seconds, spans
+from src.config.schema import Mlflow, Search
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, TrainJob
-from src.ledger.records import Cause, PointState, Role
-from src.search.budget import budget_of, target
+from src.ledger.records import Cause, PointState, Role, TrialState
+from src.reporting.boards import leaderboard
 from src.search.estimate import bytes_needed, search_epochs, seconds_left
-from src.search.problem import Plan
-from src.search.proposals import MISSES, is_hopeless, points_to_come
 from src.search.samplers import GUIDED, STARTUP
 from src.search.schedule import (
+    MISSES,
+    Schedule,
     failed_for_good,
     is_bounded,
     is_given_up,
+    is_hopeless,
     left_by_budget,
+    points_to_come,
     trials_held_back,
     trials_to_come,
     unfinished,
@@ -34,43 +35,52 @@ from src.search.schedule import (
 LEADERS = 10  # rows of the leaderboard after a sweep
 
 
-def overview(console: Console, plan: Plan, history: History, train_images: int, workers: int) -> None:
+def overview(console: Console, schedule: Schedule, train_images: int, workers: int) -> None:
     """How many points there are, which cannot be trained and why, and what the rest will cost."""
-    count = {
-        state: sum(p.state == state for p in history.points)
-        for state in (PointState.FEASIBLE, PointState.INFEASIBLE, PointState.DUPLICATE)
-    }
-    console.print(
-        f"[b]{number_of(len(history.points), 'point')}[/b]: {count[PointState.FEASIBLE]} to train, "
-        f"{count[PointState.INFEASIBLE]} infeasible, {count[PointState.DUPLICATE]} duplicate"
-        + describe_share(plan, history)
-    )
-    for reason, numbers in left_out(history).items():
-        console.print(
-            f"  {escape(reason)}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
-        )
-    left = seconds_left(plan, history, train_images, workers)
-    search = plan.config.search
-    best = min(search.confirm, count[PointState.FEASIBLE])
-    more = f", then the best {best} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
-    more += ", then the winner on all images" if search.refit else ""
-    if search.pruner != "none":
-        more = f" ({search.pruner} lets about {search_epochs(plan, history, budget_of(plan.config, history))} epochs be trained in all){more}"
-    checkpoints, mlflow = bytes_needed(plan, history)
+    print_points(console, schedule)
+    trials = len(unfinished(schedule)) + trials_to_come(schedule)
+    left = seconds_left(schedule, train_images, workers)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
-    budget = budget_of(plan.config, history)
-    trials = len(unfinished(history, budget)) + trials_to_come(plan, history)
+    checkpoints, mlflow = bytes_needed(schedule)
     console.print(
-        f"{number_of(trials, 'trial')} up to epoch {target(plan.config, history)}{more}, "
+        f"{number_of(trials, 'trial')} up to epoch {schedule.until}{describe_phases(schedule)}, "
         f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
 
 
-def describe_share(plan: Plan, history: History) -> str:
+def print_points(console: Console, schedule: Schedule) -> None:
+    """How many points there are in each state, and why some are left out."""
+    history = schedule.history
+    count = Counter(point.state for point in history.points)
+    console.print(
+        f"[b]{number_of(len(history.points), 'point')}[/b]: {count[PointState.FEASIBLE]} to train, "
+        f"{count[PointState.INFEASIBLE]} infeasible, {count[PointState.DUPLICATE]} duplicate" + describe_share(schedule)
+    )
+    for reason, numbers in left_out(history).items():
+        console.print(
+            f"  {escape(reason)}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
+        )
+
+
+def describe_phases(schedule: Schedule) -> str:
+    """What the pruner leaves of the search, and what comes after it."""
+    history = schedule.history
+    search = schedule.problem.config.search
+    best = min(search.confirm, sum(point.state == PointState.FEASIBLE for point in history.points))
+    more = f", then the best {best} on {search.confirm_repeats} fresh seeds" if search.confirm else ""
+    more += ", then the winner on all images" if search.refit else ""
+    if search.pruner == "none":
+        return more
+    epochs = search_epochs(schedule)
+    return f" ({search.pruner} lets about {epochs} epochs be trained in all){more}"
+
+
+def describe_share(schedule: Schedule) -> str:
     """How many more points follow from results, and which part of its space a strategy that draws found infeasible."""
-    search, left = plan.config.search, int(points_to_come(plan, history))
-    if is_hopeless(plan, history):
+    history = schedule.history
+    search, left = schedule.problem.config.search, int(points_to_come(schedule))
+    if is_hopeless(schedule):
         return f"; no more are proposed, since none of the last {MISSES} could be trained"
     words = f"; {left} more to train will be proposed by {search.strategy} as results come" if left else ""
     drawn = history.points
@@ -82,72 +92,14 @@ def describe_share(plan: Plan, history: History) -> str:
     bad = sum(point.state == PointState.INFEASIBLE for point in drawn)
     if not bad:
         return words
-    space = f"{plan.space.count:,.0f}" if plan.space.count < float("inf") else "infinitely many"
+    space = f"{schedule.problem.space.count:,.0f}" if schedule.problem.space.count < float("inf") else "infinitely many"
     share = f"about {bad / len(drawn):.0%} cannot be built ({bad} of {len(drawn)} drawn at random)"
     return f"{words}\n[dim]  the space has {space} points, of which {share}[/dim]"
 
 
-def preview_table(history: History) -> Table:
-    """All points with what a preview knows of them."""
-    table = new_table("point", *short_keys(list(history.points[0].values)), "parameters", "state")
-    for point in history.points:
-        cells = [str(point.number), *map(show_escaped, point.values.values())]
-        table.add_row(
-            *cells,
-            f"{point.parameters:,}" if point.parameters else "–",
-            point.state,
-            style="" if point.state == PointState.FEASIBLE else "dim",
-        )
-    return table
-
-
-def leaderboard(history: History, limit: int | None) -> Table:
-    """The best, best first: trials, or points with mean ± standard deviation where these have several seeds."""
-    several = any(len(standing.trials) > 1 for standing in rank_points(history))
-    return board_of_points(history, limit) if several else board_of_trials(history, limit)
-
-
-def board_of_points(history: History, limit: int | None) -> Table:
-    """Points that have a result."""
-    shown = point_table(history)[:limit]
-    keys = list(history.points[0].values)
-    roles = any(row["role"] == "confirm" for row in shown)
-    columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", "val_accuracy", "val_loss", "seconds"]
-    table = new_table(*columns, "parameters", text=("seeds",))
-    for place, row in enumerate(shown, 1):
-        cells = [str(row["point"]), *(show_escaped(row[key]) for key in keys)]
-        cells += ["fresh" if row["role"] == "confirm" else "of the search"] if roles else []
-        cells += [str(row["seeds"]), show_mean(row, "val_accuracy"), show_mean(row, "val_loss")]
-        table.add_row(*cells, f"{row['seconds']:.1f}", f"{row['parameters']:,}", style="bold" if place == 1 else "")
-    return table
-
-
-def show_mean(row: dict[str, Any], metric: str) -> str:
-    """`0.9860 ± 0.0021`; without the deviation of a single one."""
-    deviation = row[f"{metric}_sd"]
-    return show_metric(row[metric]) + (f" ± {show_metric(deviation)}" if deviation is not None else "")
-
-
-def board_of_trials(history: History, limit: int | None) -> Table:
-    """Trials, with their states where not all shown have finished."""
-    shown = trial_table(history)[:limit]
-    keys = list(history.points[0].values) if history.points else []
-    states = any(row["state"] != "finished" or row["reason"] or row["drift"] for row in shown)
-    columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
-    table = new_table(*columns, *(["state"] if states else []))
-    for place, row in enumerate(shown, 1):
-        cells = [str(row["trial"]), *(show_escaped(row[key]) for key in keys), show_metric(row["val_accuracy"])]
-        cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
-        state = row["reason"].partition(":")[0] if row["state"] == "finished" and row["reason"] else row["state"]
-        state += f"; under {row['drift']}" if row["drift"] else ""  # whole reasons are in CSV, JSON and the report
-        best = place == 1 and row["state"] == "finished"
-        cells += [f"{row['parameters']:,}", *([escape(state)] if states else [])]
-        table.add_row(*cells, style="bold" if best else "")
-    return table
-
-
-def result(console: Console, plan: Plan, history: History, folder: Path) -> None:
+def result(console: Console, schedule: Schedule, folder: Path) -> None:
     """The leaderboard, what it is worth, the winner's test accuracy, and what failed."""
+    history = schedule.history
     if not rank_trials(history):
         console.print("No trial has finished.")
     else:
@@ -157,15 +109,20 @@ def result(console: Console, plan: Plan, history: History, folder: Path) -> None
         if total > board.row_count:
             more = f"… {total - board.row_count} more: {command('compare')} {folder.name}"
             console.print(f"[dim]{more}[/dim]", soft_wrap=True)
-        for sentence in judge_search(folder, history):
-            console.print(sentence, markup=False, soft_wrap=True)
-        show_test(console, history)
-        if taken := describe_taken(history):
-            console.print(taken, markup=False, soft_wrap=True)
-    left_undone(console, plan, history)
+        print_conclusions(console, folder, history)
+    print_left_undone(console, schedule)
 
 
-def show_test(console: Console, history: History) -> None:
+def print_conclusions(console: Console, folder: Path, history: History) -> None:
+    """What the first place is worth, the final model's test accuracy, and what was taken from other sweeps."""
+    for sentence in judge_search(folder, history):
+        console.print(sentence, markup=False, soft_wrap=True)
+    print_test(console, history)
+    if taken := describe_taken(history):
+        console.print(taken, markup=False, soft_wrap=True)
+
+
+def print_test(console: Console, history: History) -> None:
     """The final model on the test images, if it has been evaluated."""
     best = final_trial(history)
     if not best or not (evaluation := evaluation_of(history, best)):
@@ -181,33 +138,33 @@ def show_test(console: Console, history: History) -> None:
     )
 
 
-def left_undone(console: Console, plan: Plan, history: History) -> None:
+def print_left_undone(console: Console, schedule: Schedule) -> None:
     """What failed, and what the budget left out."""
-    failed = failed_for_good(plan, history)
+    history = schedule.history
+    failed = failed_for_good(schedule)
     for trial in failed:
         console.print(f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False)
     numbers = {trial.number for trial in failed}
-    if any(
-        f.job == TrainJob.kind and f.subject in numbers and f.cause != Cause.NAN for f in history.failures
-    ):  # a NaN comes again
+    own = (one for one in history.failures if one.job == TrainJob.kind and one.subject in numbers)
+    if any(failure.cause != Cause.NAN for failure in own):  # a NaN comes again
         console.print("To run again only what failed, add search.retry_failed=true.")
     best = final_trial(history)
-    if best and not evaluation_of(history, best) and is_given_up(plan, history, best):
-        reason = next(
-            f.message for f in reversed(history.failures) if (f.job, f.subject) == (EvaluateJob.kind, best.number)
-        )
-        more = f"search.retries={history.crashes['evaluate', best.number]} tries once more"
+    if best and not evaluation_of(history, best) and is_given_up(schedule, best):
+        key = EvaluateJob.kind, best.number
+        reason = history.last_failures[key].message
+        more = f"search.retries={history.crashes[key]} tries once more"
         console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
-    if is_bounded(plan, history):
-        print_budget(console, plan, history)
+    if is_bounded(schedule):
+        print_budget(console, schedule)
 
 
-def print_budget(console: Console, plan: Plan, history: History) -> None:
+def print_budget(console: Console, schedule: Schedule) -> None:
     """What the budget left undone, and which limit it was."""
-    held, search = left_by_budget(plan, history), plan.config.search
-    count = len(held) + trials_held_back(plan, history)
+    history = schedule.history
+    held, search = left_by_budget(schedule), schedule.problem.config.search
+    count = len(held) + trials_held_back(schedule)
     what = "not gone on with" if held and all(trial.epochs for trial in held) else "not begun"
-    if budget_of(plan.config, history).is_reached:
+    if schedule.budget.is_reached:
         other = "a higher" if search.objective == "val_accuracy" else "a lower"
         console.print(
             f"{number_of(count, 'trial')} {what}: search.target={search.target:g} is reached; {other} one goes on."
@@ -230,22 +187,26 @@ def limits_reached(search: Search, history: History) -> list[str]:
 # ------------------------------------------------------------------------------------------ pieces
 
 
+def print_next_steps(console: Console, schedule: Schedule, path: Path, is_stopped: bool) -> None:
+    """Where everything is, and what to do next."""
+    if is_stopped:
+        states = Counter(trial.state for trial in schedule.history.trials)
+        count = len(schedule.history.trials)
+        is_done = states[TrialState.FINISHED] == count and len(schedule.history.evaluations) > 0
+        trials = number_of(count + trials_to_come(schedule), "trial")
+        under_way = states[TrialState.INTERRUPTED] + states[TrialState.PAUSED]
+        counts = f"{states[TrialState.FINISHED]} of {trials} finished, {under_way} under way"
+        text = "Stopped while MLflow was written to; all else is done" if is_done else f"Stopped: {counts}"
+        console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
+        return
+    tracking = schedule.problem.config.tracking
+    console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)
+    if isinstance(tracking, Mlflow):
+        console.print(f"[dim]MLflow:      [/dim] {tracking.uri or command('ui')}", soft_wrap=True)
+    console.print(f"[dim]files:       [/dim] {os.path.relpath(path)}")
+
+
 def new_console() -> Console:
     """The terminal; where there is none, lines may be 120 wide."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=120)
-
-
-def new_table(*columns: str, text: Collection[str] = ("state",)) -> Table:
-    """A plain table of numbers, but for the columns that hold text."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        words = column in text
-        heading = column.replace("_", "\n")
-        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, vertical="bottom")
-    return table
-
-
-def show_escaped(value: Any) -> str:
-    """A cell whose brackets are no markup."""
-    return escape(show(value))

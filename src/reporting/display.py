@@ -1,58 +1,91 @@
 """What a person sees while a sweep runs: live on a terminal, plain lines elsewhere, and a log file."""
 
 import logging
+import os
+import time
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-from src.analysis.ranking import best, rank_points
-from src.base.text import number_of, show_seconds
-from src.execution.local import Pool
-from src.ledger.events import Checked, EpochEnded, Failed, Finished, Paused, Reused
+from src.analysis.ranking import best
+from src.base.text import command, number_of, show_seconds, show_value
+from src.ledger.events import Checked, EpochEnded, Event, Failed, Finished, Paused, Reused
 from src.ledger.history import History
-from src.ledger.jobs import EvaluateJob, TrainJob
+from src.ledger.jobs import EvaluateJob, Job, Slot, TrainJob
+from src.ledger.notices import (
+    Completed,
+    Completing,
+    Ended,
+    Extended,
+    LookingAhead,
+    NothingLeft,
+    Notice,
+    Opened,
+    Planned,
+    Stopping,
+    Trouble,
+)
 from src.ledger.records import Epoch, Evaluation, PointState, Role, TrialState
-from src.search.budget import budget_of, target
+from src.reporting.console import overview, print_next_steps, result
 from src.search.estimate import seconds_left
-from src.search.problem import Plan
-from src.search.schedule import trials_to_come, unfinished
+from src.search.schedule import Schedule, trials_to_come
 
 log = logging.getLogger("sweep")
 STOPPING = "stopping at the end of the running epochs; once more to stop at once"
+FRESH = 1.0  # seconds for which an estimate of the time left is shown again
 
 
 @dataclass
 class Screen:
-    """Follows a sweep's events. With no terminal, each finished trial is a line."""
+    """Follows a session. With no terminal, each finished trial is a line."""
 
     console: Console
-    plan: Plan
-    history: History
-    pool: Pool
+    schedule: Schedule
+    slots: Callable[[], list[Slot]]
     train_images: int
     live: Live = field(init=False)
+    completion: "Completion" = field(init=False)
     told: set[str] = field(default_factory=set)
+    is_stopping: bool = False
+    path: Path = Path()  # the sweep's
+    estimate: tuple[float, str] = (-FRESH, "")  # when it was made, and its words
 
     def __post_init__(self) -> None:
         self.live = Live(console=self.console, refresh_per_second=4, transient=True, get_renderable=self.draw)
+        self.completion = Completion(self.console)
 
     def __enter__(self) -> "Screen":
-        if self.console.is_terminal:
-            self.live.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
         self.live.stop()
+        self.completion.stop()
 
-    def tell(self, event: Any) -> None:
+    @property
+    def history(self) -> History:
+        """The sweep's records."""
+        return self.schedule.history
+
+    def poll(self) -> Iterator[Event]:
+        """A screen has nothing to add."""
+        return iter(())
+
+    def finish(self, is_done: bool) -> Generator[None, None, None]:
+        """The live part goes; what comes after is printed below."""
+        self.live.stop()
+        yield
+
+    def on_event(self, event: Event | Notice | None) -> None:
         """Print and log what an event means."""
-        if self.pool.stopping and not self.console.is_terminal:
-            self.say_once(STOPPING)
         match event:
             case Finished() | Reused(state=TrialState.FINISHED):
                 self.say(self.describe_finished(event))
@@ -65,24 +98,70 @@ class Screen:
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
             case EpochEnded() if len(self.history.trials) == 1 and self.count_all() == 1:
-                self.say(
-                    f"epoch {event.epoch.number}/{target(self.plan.config, self.history)} {describe_epoch(event.epoch)}"
-                )
+                self.say(f"epoch {event.epoch.number}/{self.schedule.until} {describe_epoch(event.epoch)}")
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
             case Evaluation():
                 log.info("test: trial %d accuracy %.4f loss %.4f", event.trial, event.accuracy, event.loss)
+            case _:
+                self.on_notice(event)
+
+    def on_notice(self, notice: Any) -> None:
+        """Print what a notice means."""
+        match notice:
+            case Opened():
+                self.show_opened(notice)
+            case Extended(until=until, asked=asked):
+                text = f"note: its trials have had up to {until} epochs already; training.epochs={asked} asks for fewer"
+                self.console.print(text, style="yellow", soft_wrap=True)
+            case LookingAhead():
+                self.start_live()
+            case Planned(slots=slots):
+                self.live.stop()
+                overview(self.console, self.schedule, self.train_images, slots)
+                self.start_live()
+            case NothingLeft(is_bounded=is_bounded):
+                text = "Nothing is left to do within this budget." if is_bounded else "This sweep is complete."
+                self.console.print(text)
+            case Stopping():
+                self.is_stopping = True
+                if not self.console.is_terminal:
+                    self.say_once(STOPPING)
+            case Trouble(message=message):
+                self.say_once(message)
+            case Ended(is_stopped=is_stopped):
+                self.live.stop()
+                result(self.console, self.schedule, self.path)
+                print_next_steps(self.console, self.schedule, self.path, is_stopped)
+            case _:
+                self.completion.on_notice(notice)
+
+    def start_live(self) -> None:
+        """Draw from here on, on a terminal."""
+        if self.console.is_terminal:
+            self.live.start()
+
+    def show_opened(self, opened: Opened) -> None:
+        """Which sweep this is; a new one may be an old one with a key changed by mistake."""
+        self.path = path = opened.path
+        self.completion.name = path.name
+        state = "new" if opened.is_new else "going on"
+        self.console.print(f"sweep [b]{path.name}[/b] in {escape(os.path.relpath(path))} ({state})", soft_wrap=True)
+        for name, changed in opened.similar:
+            keys = ", ".join(f"{key} ({show_value(old)} there)" for key, (old, _) in changed.items())
+            text = f"the sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")
+            if changed.keys() == {"training.epochs"}:
+                text += ": the schedule of the learning rate depends on it, so this one starts anew"
+            self.console.print(text, style="dim", markup=False, soft_wrap=True)
+
+    # ------------------------------------------------------------------------------------ lines
 
     def say(self, line: str, level: str = "info") -> None:
         """A line on the screen and in the log."""
         getattr(log, level)(line)
-        self.console.print(
-            line,
-            style="yellow" if level == "warning" else "",
-            highlight=False,
-            markup=False,
-            soft_wrap=not self.console.is_terminal,
-        )
+        style = "yellow" if level == "warning" else ""
+        wrap = not self.console.is_terminal
+        self.console.print(line, style=style, highlight=False, markup=False, soft_wrap=wrap)
 
     def say_once(self, line: str) -> None:
         """A warning that is not repeated."""
@@ -97,7 +176,6 @@ class Screen:
         done = f"{self.count_done()}/{self.count_all()}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         source = f"taken from {event.origin}" if isinstance(event, Reused) else f"{seconds:.1f} s"
-        words = self.history.point(trial.point).title
         reason = f"; {event.reason}" if event.reason else ""
         role = "" if trial.role == Role.SEARCH else f" ({trial.role})"
         result = (
@@ -105,77 +183,112 @@ class Screen:
             if trial.objective is None
             else f"{self.history.objective} {trial.objective:.4f} at epoch {epoch.number}"
         )
-        line = f"{done:>7}  trial {trial.number}{role}: {words}: {result}, {source}"
+        title = self.history.point(trial.point).title
+        line = f"{done:>7}  trial {trial.number}{role}: {title}: {result}, {source}"
         return f"{line}{reason}{self.time_left()}"
 
     def describe_paused(self, event: Paused | Reused) -> str:
         """One line for a trial that waits to be promoted, or to be pruned."""
         trial = self.history.trial(event.trial)
-        words = self.history.point(trial.point).title
-        result = f"{self.history.objective} {trial.objective:.4f} at epoch {trial.best_epoch}"
+        result = f"{self.history.objective} {trial.objective:.4f} at epoch {trial.best_epoch} of {len(trial.epochs)}"
         source = f", taken from {event.origin}" if isinstance(event, Reused) else ""
-        return f"         trial {trial.number}: {words}: {result} of {len(trial.epochs)}, at a rung{source}{self.time_left()}"
+        title = self.history.point(trial.point).title
+        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.time_left()}"
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""
-        return len(self.history.trials) - len(unfinished(self.history, budget_of(self.plan.config, self.history)))
+        return len(self.history.trials) - self.schedule.index.count_unfinished(self.schedule.budget)
 
     def count_all(self) -> int:
         """Trials there are, and those of points that are being checked or still to be proposed."""
-        checking = sum(point.state == PointState.UNCHECKED for point in self.history.points)
-        return len(self.history.trials) + checking + trials_to_come(self.plan, self.history)
+        checking = self.schedule.index.points.count(PointState.UNCHECKED)
+        return len(self.history.trials) + checking + trials_to_come(self.schedule)
 
     def time_left(self) -> str:
-        """`, 7 min left`, or nothing as long as it is not known."""
-        left = seconds_left(self.plan, self.history, self.train_images, max(len(self.pool.workers), 1))
-        return f"; {show_seconds(left)} left" if left else ""
+        """`; 7 min left`, or nothing as long as it is not known."""
+        now = time.monotonic()
+        if now - self.estimate[0] >= FRESH:
+            left = seconds_left(self.schedule, self.train_images, max(len(self.slots()), 1))
+            self.estimate = now, f"; {show_seconds(left)} left" if left else ""
+        return self.estimate[1]
 
     # ------------------------------------------------------------------------------------- live
 
     def draw(self) -> Group:
-        """A bar, a line for each worker, the best so far."""
-        lines: list[Table | Text] = [self.draw_bar(), *(self.draw_worker(worker) for worker in self.pool.workers)]
-        if point_results := rank_points(self.history):
-            first, objective = point_results[0], self.history.objective
+        """A bar, a line for each slot, the best so far."""
+        lines: list[Table | Text] = [self.draw_bar(), *(self.draw_slot(slot) for slot in self.slots())]
+        if first := next(self.schedule.ranking.points(), None):
+            objective = self.history.objective
             seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
-            text = f"best so far: trial {first.trials[0].number}, {objective} {first.mean(objective.name):.4f}{seeds}"
-            lines.append(Text(f"{text} ({first.point.title})", style="green"))
-        if self.pool.stopping:
+            mean = f"{objective} {first.mean(objective.name):.4f}{seeds}"
+            lines.append(
+                Text(f"best so far: trial {first.trials[0].number}, {mean} ({first.point.title})", style="green")
+            )
+        if self.is_stopping:
             lines.append(Text(STOPPING, style="yellow"))
         return Group(*lines)
 
     def draw_bar(self) -> Table:
         """Trials done of all, or points checked while there are none."""
-        checked = sum(point.state != PointState.UNCHECKED for point in self.history.points)
-        finished = self.count_done()
+        points = len(self.history.points)
+        checked = points - self.schedule.index.points.count(PointState.UNCHECKED)
         checking = not self.history.trials
-        done, total = (checked, len(self.history.points)) if checking else (finished, self.count_all())
+        done, total = (checked, points) if checking else (self.count_done(), self.count_all())
         table = Table.grid(padding=(0, 1))
         words = "points checked" if checking else "trials"
-        table.add_row(
-            ProgressBar(total=max(total, 1), completed=done, width=40), f"{done}/{total} {words}{self.time_left()}"
-        )
+        bar = ProgressBar(total=max(total, 1), completed=done, width=40)
+        table.add_row(bar, f"{done}/{total} {words}{self.time_left()}")
         return table
 
-    def draw_worker(self, worker: Any) -> Text:
-        """What one worker does."""
-        if not worker.ready:
-            return Text(f"  worker {worker.number}: starting TensorFlow", style="dim")
-        job = worker.job  # the main thread may change it meanwhile
-        if not isinstance(job, TrainJob):
-            word = describe_subject(job) if job else "waiting"
-            return Text(f"  worker {worker.number}: {word}", style="dim")
-        trial = self.history.trial(job.trial)
-        words = self.history.point(trial.point).title
+    def draw_slot(self, slot: Slot) -> Text:
+        """What runs in one slot."""
+        if not slot.is_ready:
+            return Text(f"  worker {slot.number}: starting TensorFlow", style="dim")
+        if not isinstance(slot.job, TrainJob):
+            word = describe_subject(slot.job) if slot.job else "waiting"
+            return Text(f"  worker {slot.number}: {word}", style="dim")
+        trial = self.history.trial(slot.job.trial)
         last = f": {describe_epoch(trial.epochs[-1])}" if trial.epochs else ""
-        return Text(
-            f"  worker {worker.number}: trial {trial.number} ({words}) epoch {len(trial.epochs)}/{target(self.plan.config, self.history)}{last}",
-            overflow="ellipsis",
-            no_wrap=True,
-        )
+        epochs = f"epoch {len(trial.epochs)}/{self.schedule.until}"
+        words = f"  worker {slot.number}: trial {trial.number} ({self.history.point(trial.point).title}) {epochs}{last}"
+        return Text(words, overflow="ellipsis", no_wrap=True)
 
 
-def describe_subject(job: Any) -> str:
+@dataclass
+class Completion:
+    """Says what is waited for after training, and whether it is complete."""
+
+    console: Console
+    name: str = ""  # the sweep's
+    status: Status | None = None
+
+    def __enter__(self) -> "Completion":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing is waited for any more."""
+        if self.status:
+            self.status.stop()
+
+    def on_notice(self, notice: Any) -> None:
+        """Print what a notice means."""
+        match notice:
+            case Completing(what=what) if self.console.is_terminal:
+                self.status = self.console.status(f"writing the last of it to {what} (Ctrl-C leaves it for later) …")
+                self.status.start()
+            case Completing(what=what):
+                self.console.print(f"writing the last of it to {what} …")
+            case Completed(what=what, reason=reason):
+                self.stop()
+                if reason:
+                    text = f"{what} is not complete: {reason}. To complete it: {command('sync')} {self.name}"
+                    self.console.print(text, style="yellow", markup=False, soft_wrap=True)
+
+
+def describe_subject(job: Job) -> str:
     """`trial 7`, `point 3 (check)`."""
     if isinstance(job, TrainJob):
         return f"trial {job.trial}"
@@ -194,7 +307,7 @@ def describe_epoch(epoch: Epoch) -> str:
     return " ".join(f"{key} {epoch.metrics[key]:.4f}" for key in shown if key in epoch.metrics)
 
 
-def start_log(path: Any) -> None:
+def start_log(path: Path) -> None:
     """Everything said goes to the sweep's log too."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

@@ -1,4 +1,4 @@
-"""The report of a sweep: one HTML page that opens anywhere, offline, with its figures and tables as files beside it."""
+"""The report of a sweep: one HTML file that opens anywhere, offline, with its figures and tables as files beside it."""
 
 import base64
 import time
@@ -10,7 +10,6 @@ from typing import Any
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from matplotlib.figure import Figure
 
 from src.analysis.conclusions import answer, compare_to_first, judge, wording
 from src.analysis.contrasts import compare
@@ -23,6 +22,7 @@ from src.base.errors import UserError
 from src.base.text import last, render, show, show_metric, show_seconds, spans
 from src.data.dataset import Dataset
 from src.figures import of_images, of_keys, of_sweeps, of_trials, style
+from src.figures.style import Figure
 from src.ledger.files import DamagedError, read_arrays
 from src.ledger.history import History
 from src.ledger.records import Role, TrialState
@@ -63,9 +63,9 @@ class Section:
 
 
 def write(sweep: Sweep, history: History, data: Dataset | None) -> Path:
-    """Write `report/report.html`, its figures as PNG and its tables as CSV into the sweep's folder; returns the page.
+    """Write `report/report.html`, its figures as PNG and its tables as CSV into the sweep's folder; returns its path.
 
-    `data` is for the test images; without it they are left out.
+    `data` is for the test images; without it they are left out. Raises OSError where the disk is full.
     """
     folder = sweep.path / "report"
     folder.mkdir(exist_ok=True)
@@ -73,7 +73,7 @@ def write(sweep: Sweep, history: History, data: Dataset | None) -> Path:
     for name, table in (("trials", trial_table(history)), ("points", point_table(history))):
         write_durably(folder / f"{name}.csv", (render(table, "csv") + "\n").encode())
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape())
-    page = environment.get_template("page.html").render(
+    report = environment.get_template("report.html").render(
         name=sweep.name,
         facts=facts(sweep, history),
         sentences=answer(sweep, history),
@@ -82,13 +82,13 @@ def write(sweep: Sweep, history: History, data: Dataset | None) -> Path:
         configuration=yaml.safe_dump(sweep.frozen, sort_keys=False),
         versions=yaml.safe_dump({"versions": history.invocations[-1].environment}, sort_keys=False),
     )
-    write_durably(folder / "report.html", page.encode())
+    write_durably(folder / "report.html", report.encode())
     return folder / "report.html"
 
 
 @dataclass
 class Pictures:
-    """Saves figures in a folder, and gives them to the page."""
+    """Saves figures in a folder, and gives them to the report."""
 
     folder: Path
 
@@ -102,11 +102,11 @@ class Pictures:
 
 
 def make_sections(sweep: Sweep, history: History, data: Dataset | None, pictures: Pictures) -> Iterator[Section]:
-    """The page from top to bottom."""
+    """The report from top to bottom."""
     if not rank_points(history):
         yield Section("Trials", table=trial_table(history))
         return
-    yield standing_section(sweep, history, pictures)
+    yield points_section(sweep, history, pictures)
     yield from (
         key_section(sweep, history, key, pictures)
         for key in of_keys.keys_that_vary(point_results(history, Role.SEARCH))
@@ -118,11 +118,11 @@ def make_sections(sweep: Sweep, history: History, data: Dataset | None, pictures
     yield Section("All trials", table=trial_table(history), note="Click on a column to sort by it. Also in trials.csv.")
 
 
-def standing_section(sweep: Sweep, history: History, pictures: Pictures) -> Section:
+def points_section(sweep: Sweep, history: History, pictures: Pictures) -> Section:
     """Who is ahead."""
     found = rank_points(history)
-    alike = [standing for standing in found if standing.role == found[0].role]
-    words = {str(s.point.number): f"point {s.point.number}: {s.point.title}" for s in found}
+    alike = [one for one in found if one.role == found[0].role]
+    words = {str(one.point.number): f"point {one.point.number}: {one.point.title}" for one in found}
     note = "Means and standard deviations over seeds. Click on a column to sort by it. Also in points.csv."
     section = Section("Points, the best first", table=point_table(history), note=note)
     if len(alike) > 1:
@@ -211,7 +211,7 @@ def model_section(sweep: Sweep, history: History, data: Dataset | None, pictures
 
 @contextmanager
 def say_damage(section: Section) -> Iterator[None]:
-    """A file that is damaged is said in its section; the page has all the rest."""
+    """A file that is damaged is said in its section; the report has all the rest."""
     try:
         yield
     except UserError as error:
@@ -243,7 +243,7 @@ def is_text(value: Any) -> bool:
 
 
 def cell(key: str, value: Any) -> dict[str, str]:
-    """A cell of the page: what is shown, and what is sorted by."""
+    """A cell of a table: what is shown, and what is sorted by."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else show(value)
     if key.startswith("val_") and value is not None:
         text = show_metric(value)

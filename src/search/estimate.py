@@ -8,11 +8,9 @@ import numpy as np
 
 from src.config.schema import Mlflow
 from src.ledger.history import History
-from src.ledger.records import Role
-from src.search.budget import Budget, budget_of, epochs_of, is_asked_for
-from src.search.problem import Plan
+from src.ledger.records import Role, Trial
 from src.search.pruners import expected_epochs
-from src.search.schedule import trials_to_come, unfinished
+from src.search.schedule import Schedule, trials_to_come, unfinished
 
 WEIGHT_BYTES = 4
 TEXT_BYTES = 13  # of one value in weights.txt
@@ -48,59 +46,63 @@ def measure(history: History, epoch_images: int) -> Speed | None:
     return Speed(base, slope, float(np.mean([probe.prepare for probe in probes])) if probes else 1.0)
 
 
-def seconds_left(plan: Plan, history: History, train_images: int, workers: int) -> float | None:
+def seconds_left(schedule: Schedule, train_images: int, workers: int) -> float | None:
     """Of training for all trials that are not finished; None as long as nothing is measured."""
-    search, images = plan.config.search, plan.config.training.epoch_size or train_images  # of an epoch
+    config, history = schedule.problem.config, schedule.history
+    search, images = config.search, config.training.epoch_size or train_images  # of an epoch
     speed = measure(history, images)
     if speed is None:
         return None
-    budget = budget_of(plan.config, history)
     epoch = images * speed.per_image(mean_operations(history))  # seconds, of a point as large as the mean
-    trials = unfinished(history, budget)
-    starts, epochs = further_trials(plan, history, budget)
+    trials = unfinished(schedule)
+    starts, epochs = further_trials(schedule)
     if search.pruner != "none":
         trials = [trial for trial in trials if trial.role != Role.SEARCH]
-        starts, epochs = starts + starts_left(plan, history, budget), epochs + epochs_left(plan, history, budget)
+        starts, epochs = starts + starts_left(schedule), epochs + epochs_left(schedule)
     total = starts * speed.prepare + epochs * epoch
     for trial in trials:
         own = images * speed.per_image(history.point(trial.point).operations)
-        total += speed.prepare + (epochs_of(history, trial, budget) - len(trial.epochs)) * own
+        total += speed.prepare + (schedule.index.epochs_of(trial) - len(trial.epochs)) * own
     if search.max_epochs is not None:
-        total = min(total, max(search.max_epochs - sum(len(t.epochs) for t in history.trials), 0) * epoch)
+        total = min(total, max(search.max_epochs - schedule.index.total_epochs, 0) * epoch)
     total /= workers
     return total if search.max_seconds is None else min(total, max(search.max_seconds - history.seconds(), 0.0))
 
 
-def further_trials(plan: Plan, history: History, budget: Budget) -> tuple[int, int]:
-    """Trials that are not in the rows yet, and their epochs: on fresh seeds, on all images, of points to be proposed."""
-    search = plan.config.search
+def further_trials(schedule: Schedule) -> tuple[int, int]:
+    """Trials that do not exist yet, and their epochs: on fresh seeds, on all images, of points to be proposed."""
+    search, history = schedule.problem.config.search, schedule.history
     known = Counter(trial.role for trial in history.trials)
     points = min(search.confirm, len({trial.point for trial in history.trials}))
     count = max(points * search.confirm_repeats - known[Role.CONFIRM], 0)
     count += max(search.refit - known[Role.REFIT], 0) if history.trials else 0
-    count += trials_to_come(plan, history) if search.pruner == "none" else 0
-    return count, count * budget.until
+    count += trials_to_come(schedule) if search.pruner == "none" else 0
+    return count, count * schedule.until
 
 
-def starts_left(plan: Plan, history: History, budget: Budget) -> int:
+def starts_left(schedule: Schedule) -> int:
     """Trials of a search with a pruner that have not begun."""
-    searched = [trial for trial in history.trials if trial.role == Role.SEARCH and is_asked_for(trial, budget)]
-    return sum(not trial.epochs for trial in searched) + trials_to_come(plan, history)
+    return sum(not trial.epochs for trial in searched(schedule)) + trials_to_come(schedule)
 
 
-def epochs_left(plan: Plan, history: History, budget: Budget) -> int:
+def epochs_left(schedule: Schedule) -> int:
     """Epochs that a pruner is expected to let a search train, less those that it has had."""
-    had = sum(len(trial.epochs) for trial in history.trials if trial.role == Role.SEARCH)
-    return max(search_epochs(plan, history, budget) - had, 0) if budget.may_search else 0
+    had = sum(len(trial.epochs) for trial in schedule.history.trials if trial.role == Role.SEARCH)
+    return max(search_epochs(schedule) - had, 0) if schedule.budget.may_search else 0
 
 
-def search_epochs(plan: Plan, history: History, budget: Budget) -> int:
+def search_epochs(schedule: Schedule) -> int:
     """How many epochs a search with a pruner is expected to train in all."""
-    count = sum(trial.role == Role.SEARCH and is_asked_for(trial, budget) for trial in history.trials)
-    size = count + trials_to_come(plan, history), budget.until
-    if size not in plan.expected:
-        plan.expected[size] = expected_epochs(plan.config.search, *size)
-    return plan.expected[size]
+    size = len(searched(schedule)) + trials_to_come(schedule), schedule.until
+    if size not in schedule.expected:
+        schedule.expected[size] = expected_epochs(schedule.problem.config.search, *size)
+    return schedule.expected[size]
+
+
+def searched(schedule: Schedule) -> list[Trial]:
+    """Trials of the search that are asked for."""
+    budget = schedule.budget
+    return [trial for trial in schedule.history.trials if trial.role == Role.SEARCH and budget.asks_for(trial)]
 
 
 def mean_operations(history: History) -> int:
@@ -108,12 +110,12 @@ def mean_operations(history: History) -> int:
     return int(np.mean([history.point(trial.point).operations for trial in history.trials])) if history.trials else 0
 
 
-def bytes_needed(plan: Plan, history: History) -> tuple[int, int]:
+def bytes_needed(schedule: Schedule) -> tuple[int, int]:
     """For the checkpoints and for MLflow, of all trials that are not finished."""
-    config = plan.config
+    config, history = schedule.problem.config, schedule.history
     trained = [history.point(trial.point) for trial in history.trials]
-    points = [history.point(trial.point) for trial in unfinished(history, budget_of(config, history))]
-    points += islice(cycle(trained), trials_to_come(plan, history))  # as large as those known
+    points = [history.point(trial.point) for trial in unfinished(schedule)]
+    points += islice(cycle(trained), trials_to_come(schedule))  # as large as those known
     points.sort(key=lambda point: -point.parameters)
     kept = points if config.checkpoints.keep == "all" else points[: config.checkpoints.keep + 2]
     checkpoints = sum(point.state_bytes + 2 * WEIGHT_BYTES * point.parameters for point in kept)

@@ -1,7 +1,6 @@
 """Points of a space: all of them, those to begin with, and the configurations that they are."""
 
 import copy
-import json
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 from src.base.errors import UserError, suggest
 from src.config.identity import flatten
 from src.ledger.records import Values
-from src.search.space import Choice, Dimension, Range
+from src.search.space import Choice, Dimension, Range, labels
 
 GRID_LIMIT = 100_000  # points that are enumerated
 
@@ -132,19 +131,6 @@ def size(dimensions: list[Dimension]) -> float:
         if len(points) > GRID_LIMIT:
             return bound
     return len(points)
-
-
-def labels(choice: Choice) -> list[Any]:
-    """How values are written in tables and stored in points: a group by its name, if that tells it apart."""
-    names = [option.get("name") for option in choice.options if isinstance(option, dict)]
-    return [label(option, len(set(names)) == len(names)) for option in choice.options]
-
-
-def label(option: Any, by_name: bool) -> Any:
-    """One value's label."""
-    if not isinstance(option, dict):
-        return option
-    return option["name"] if by_name and option.get("name") else json.dumps(option)
 
 
 def configure(configuration: dict[str, Any], dimensions: list[Dimension], values: Values) -> dict[str, Any]:

@@ -95,18 +95,25 @@ def halve(
 def brackets(trials: Sequence[Trial], first: int, factor: int, until: int) -> list[tuple[list[Trial], int]]:
     """Hyperband's brackets (Li et al., 2018): many trials from the first rung, fewer from later ones, over and over."""
     starts = rungs(first, factor, until)
-    sizes = [
-        max(round(len(starts) * factor ** (len(starts) - 1 - place) / (len(starts) - place)), 1)
-        for place in range(len(starts))
-    ]
+    sizes = bracket_sizes(len(starts), factor)
     own: list[list[Trial]] = [[] for _ in starts]
     for index, trial in enumerate(trials):
-        place, rest = 0, index % sum(sizes)
-        while rest >= sizes[place]:
-            rest -= sizes[place]
-            place += 1
-        own[place].append(trial)
+        own[place_of(index, sizes)].append(trial)
     return list(zip(own, starts, strict=True))
+
+
+def bracket_sizes(count: int, factor: int) -> list[int]:
+    """How many trials each of so many brackets takes, before the first takes more."""
+    return [max(round(count * factor ** (count - 1 - place) / (count - place)), 1) for place in range(count)]
+
+
+def place_of(index: int, sizes: Sequence[int]) -> int:
+    """Which bracket a trial belongs to, by how many came before it."""
+    place, rest = 0, index % sum(sizes)
+    while rest >= sizes[place]:
+        rest -= sizes[place]
+        place += 1
+    return place
 
 
 def asha(search: Search, trials: Sequence[Trial], steps: list[int], has_ended: Ended) -> Limits:

@@ -13,6 +13,7 @@ A space nests like the configuration; its leaves say what a key may be:
       momentum: {choice: [0.0, 0.9], when: {optimizer: sgd}}             # only where that has been chosen
 """
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +21,6 @@ from typing import Any
 
 from src.base.errors import UserError, suggest
 from src.config.identity import GROUPS, flatten
-from src.search.points import labels
 
 RESERVED = ("choice", "int", "float", "when")
 When = tuple[tuple[str, tuple[Any, ...]], ...]  # keys declared before, with the values that they must have
@@ -70,6 +70,19 @@ def check_conditions(dimension: Dimension, earlier: dict[str, Dimension]) -> Non
         for value in values:
             if isinstance(parent, Choice) and (value is None or value not in known):
                 raise UserError(f"{where}: {value!r} is none of its values{suggest(str(value), map(str, known))}.")
+
+
+def labels(choice: Choice) -> list[Any]:
+    """How values are written in tables and stored in points: a group by its name, if that tells it apart."""
+    names = [option.get("name") for option in choice.options if isinstance(option, dict)]
+    return [label(option, len(set(names)) == len(names)) for option in choice.options]
+
+
+def label(option: Any, by_name: bool) -> Any:
+    """One value's label."""
+    if not isinstance(option, dict):
+        return option
+    return option["name"] if by_name and option.get("name") else json.dumps(option)
 
 
 def walk(node: Any, configuration: Any, key: str) -> Iterator[Dimension]:

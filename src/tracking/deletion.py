@@ -12,7 +12,7 @@ from src.config.schema import Config, Mlflow
 from src.data.load import name_of
 from src.ledger.history import History
 from src.ledger.sweep_folder import Sweep
-from src.tracking.mirror import NOTE, sweep_id
+from src.tracking.runs import NOTE, search_runs, sweep_id
 from src.tracking.store import database, set_environment, set_up_mlflow
 
 
@@ -45,20 +45,10 @@ def find_traces(config: Config, sweep: Sweep, history: History) -> Traces:
 
         client = set_up_mlflow(config)
         experiment = client.get_experiment_by_name(name_of(config.data))
-        found = search_runs(client, experiment.experiment_id, sweep_id(sweep, history)) if experiment else ()
+        identifier = sweep_id(sweep, history)
+        found = search_runs(client, experiment.experiment_id, identifier, with_deleted=True) if experiment else ()
         runs = sorted(found, key=lambda run: "trial" not in run.data.tags)
         return Traces(place, client, _get_store(), tuple(runs))
-
-
-def search_runs(client: Any, experiment: str, identifier: str) -> Iterator[Any]:
-    """All runs with a sweep's tag."""
-    from mlflow.entities import ViewType
-
-    page, query = None, f"tags.`sweep.id` = '{identifier}'"
-    while page != "":
-        found = client.search_runs([experiment], query, ViewType.ALL, max_results=1000, page_token=page)
-        yield from found
-        page = found.token or ""
 
 
 def delete_traces(traces: Traces) -> None:

@@ -1,4 +1,4 @@
-"""Models in MLflow: logged once, replaced, downloaded."""
+"""Models in MLflow: logged once with what is to be known of them, replaced, downloaded."""
 
 import gc
 import os
@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from src.base.errors import UserError, first_line
 from src.data.dataset import Dataset
 from src.ledger.files import Arrays
 from src.ledger.history import History
 from src.ledger.records import Trial
+from src.tracking.runs import TrackedSweep
 from src.tracking.store import database, set_environment, store_uri
+
+DUMPS = ("weights.npz", "weights.txt", "checkpoint")
+
+
+# -------------------------------------------------------------------------------------- downloading
 
 
 def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
-    """The .keras file of a model in MLflow. Raises UserError."""
+    """The .keras file of a model in MLflow, put into a folder. Raises UserError."""
     set_environment()
     import mlflow
 
@@ -37,15 +44,33 @@ def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
     return models[0]
 
 
-DUMPS = ("weights.npz", "weights.txt", "checkpoint")
+def read_metadata(model: Path) -> dict[str, Any]:
+    """What was logged with a model, by its .keras file among MLflow's: {} if nothing was, or it lies elsewhere.
+
+    MLflow stores it at MLmodel, the model at data/model.keras beside it. Raises UserError.
+    """
+    path = model.resolve().parent.parent / "MLmodel"
+    if not path.is_file():
+        return {}
+    try:
+        found = yaml.safe_load(path.read_text())["metadata"]
+    except KeyError:
+        return {}
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        raise UserError(f"{path} cannot be read: {first_line(error)}") from error
+    return found if isinstance(found, dict) else {}
 
 
-def log_model(client: Any, run: str, model: Any, sha256: str, data: Dataset) -> None:
-    """The model, once: one of other weights is replaced, one that is there is left."""
+# ------------------------------------------------------------------------------------------ logging
+
+
+def log_model(tracked: TrackedSweep, run: str, model: Any, sha256: str) -> None:
+    """Log a model, once: one of other weights is replaced, one that is there is left."""
     import mlflow
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
+    client, data = tracked.client, tracked.data
     if client.get_run(run).data.tags.get("model.weights") == sha256:
         return
     delete_models(client, run)
@@ -59,6 +84,7 @@ def log_model(client: Any, run: str, model: Any, sha256: str, data: Dataset) -> 
         model=model,
         signature=ModelSignature(Schema([images]), Schema([outputs])),
         pip_requirements=[f"{name}=={metadata.version(name)}" for name in ("tensorflow", "keras", "numpy")],
+        metadata=tracked.facts,
     )
     client.set_tag(run, "model.weights", sha256)
 
@@ -72,7 +98,7 @@ def drop_files(client: Any, run: str) -> None:
 
 
 def delete_models(client: Any, run: str) -> None:
-    """The models of a run."""
+    """Delete the models of a run."""
     outputs = client.get_run(run).outputs
     for output in outputs.model_outputs if outputs else []:
         with suppress(Exception):  # deleted before
@@ -80,7 +106,7 @@ def delete_models(client: Any, run: str) -> None:
 
 
 def delete_model(client: Any, model: str) -> None:
-    """A model and its files (MLflow alone would only hide it)."""
+    """Delete a model and its files (MLflow alone would only hide it)."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     location = client.get_logged_model(model).artifact_location
@@ -94,6 +120,9 @@ def delete_artifact(client: Any, run: str, path: str) -> None:
 
     if any(item.path == path for item in client.list_artifacts(run)):
         get_artifact_repository(client.get_run(run).info.artifact_uri).delete_artifacts(path)
+
+
+# ----------------------------------------------------------------------------------------- building
 
 
 def build_model(history: History, trial: Trial, data: Dataset, weights: Arrays) -> Any:

@@ -1,4 +1,5 @@
-"""MLflow, as a view of the ledger: find each trial's run or create it, push what is missing, close it.
+"""The process that keeps MLflow a mirror of the ledger: find each trial's run or create it, push what is missing,
+close it.
 
 Doing it twice is harmless, so catching up after an outage and rebuilding a deleted `mlruns/` are the
 same code as following a sweep. It runs beside the training, in a process of its own, and only reads
@@ -19,12 +20,26 @@ from src.base.processes import die_with_parent, ignore_signals, redirect_output,
 from src.config.schema import Config
 from src.ledger.events import Tracked
 from src.ledger.sweep_folder import last_written, open_sweep
-from src.tracking.mirror import MlflowMirror
 from src.tracking.store import set_environment, set_up_mlflow
 
 PAUSE = 1.0  # seconds between two looks at the ledger
+LONGEST_PAUSE = 30.0  # while MLflow does not answer
 STARTS = 10  # of a process that dies, before MLflow is left for later
-DONE = "done"  # to the coordinator: everything is in MLflow
+
+
+# The messages: `Finish` to the process; `Trouble`, `Complete` and the events `Tracked` from it.
+
+
+@dataclass(frozen=True)
+class Finish:
+    """No more is going to be written: bring MLflow to where the ledger is, and end."""
+
+    is_done: bool  # whether the sweep is complete
+
+
+@dataclass(frozen=True)
+class Complete:
+    """Everything is in MLflow."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +54,18 @@ class Tracker:
 
     def __init__(self, config: Config, folder: Path, log: Path) -> None:
         self.arguments = (config, folder, log)
-        self.asked: bool | None = None  # to finish, and whether the sweep is complete
+        self.asked: Finish | None = None
         self.trouble = ""
         self.done = False
         self.starts = 0
         self.start()
 
     def start(self) -> None:
-        """The process, or one in place of it."""
+        """Start the process, or one in place of it."""
         self.starts += 1
         self.process, self.pipe = start_process(main, "tracker", *self.arguments)
-        if self.asked is not None:
-            self.finish(self.asked)
+        if self.asked:
+            self.send(self.asked)
 
     def poll(self) -> Iterator[Tracked]:
         """What has come to MLflow since the last call."""
@@ -59,19 +74,23 @@ class Tracker:
             self.start()
         with suppress(EOFError, OSError):
             while self.pipe.poll():
-                message = self.pipe.recv()
-                if isinstance(message, Trouble):
-                    self.trouble = message.message
-                elif message == DONE:
-                    self.done = True
-                else:
-                    yield message
+                match self.pipe.recv():
+                    case Trouble(message):
+                        self.trouble = message
+                    case Complete():
+                        self.done = True
+                    case event:
+                        yield event
 
     def finish(self, is_done: bool) -> None:
         """Ask for the last of it, saying whether the sweep is complete."""
-        self.asked = is_done
+        self.asked = Finish(is_done)
+        self.send(self.asked)
+
+    def send(self, message: Finish) -> None:
+        """Tell the process; one that has died hears it when it is started again."""
         with suppress(OSError):
-            self.pipe.send(is_done)
+            self.pipe.send(message)
 
     def is_alive(self) -> bool:
         """Whether more can come."""
@@ -88,34 +107,42 @@ class Tracker:
 
 
 def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
-    """Reconcile until told to finish, or until the coordinator is gone."""
+    """The process' life: set up, then follow the ledger."""
     ignore_signals()
     redirect_output(log)
     die_with_parent()
     set_environment()
     os.nice(10)  # training first, but not to starve where other sweeps keep all cores busy
-    finishing, is_done, trouble, pause, seen = False, False, "", PAUSE, 0.0
-    view: MlflowMirror | None = None
+    follow(pipe, config, folder)
+
+
+def follow(pipe: Connection, config: Config, folder: Path) -> None:
+    """Reconcile until told to finish, or until the coordinator is gone."""
+    from src.tracking.mirror import MlflowMirror  # here, since the coordinator does not need what draws figures
+
+    finish: Finish | None = None
+    mirror: MlflowMirror | None = None
+    trouble, pause, seen = "", PAUSE, 0.0
     while True:
         try:
-            view = view or MlflowMirror.open(set_up_mlflow(config), config, open_sweep(folder))
+            mirror = mirror or MlflowMirror.open(set_up_mlflow(config), config, open_sweep(folder))
             written = last_written(folder)
-            if finishing or written != seen:
-                for event in view.reconcile(finishing, is_done):
+            if finish or written != seen:
+                for event in mirror.reconcile(bool(finish), bool(finish and finish.is_done)):
                     pipe.send(event)
             seen = written
             if trouble:
                 pipe.send(Trouble(""))
             trouble, pause = "", PAUSE
-            if finishing:
-                pipe.send(DONE)
+            if finish:
+                pipe.send(Complete())
                 return
-        except Exception as error:  # a view may fail in any way: it is tried again, and training goes on
+        except Exception as error:  # a mirror may fail in any way: it is tried again, and training goes on
             traceback.print_exc()
-            trouble, view, seen = f"{type(error).__name__}: {first_line(error)}", None, 0.0
+            trouble, mirror, seen = f"{type(error).__name__}: {first_line(error)}", None, 0.0
             pipe.send(Trouble(textwrap.shorten(trouble, 160, placeholder=" …")))
-            if finishing:
+            if finish:
                 return
-            pause = min(pause * 2, 30)
+            pause = min(pause * 2, LONGEST_PAUSE)
         if pipe.poll(pause):
-            finishing, is_done = True, pipe.recv()
+            finish = pipe.recv()

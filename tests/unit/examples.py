@@ -1,4 +1,4 @@
-"""What the tests are made of: composed configurations, small images, rows written by hand."""
+"""What the tests are made of: composed configurations, small images, records written by hand."""
 
 import copy
 from collections.abc import Sequence
@@ -19,11 +19,12 @@ from src.execution.worker import set_up_tensorflow
 from src.ledger.events import Checked, EpochEnded, Finished, Started
 from src.ledger.files import write_arrays
 from src.ledger.history import History
-from src.ledger.objective import OBJECTIVES
-from src.ledger.records import Epoch, File, PointState
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from src.search.schedule import new_trials
+from src.ledger.jobs import TrainJob
+from src.ledger.objective import ACCURACY, OBJECTIVES, Objective
+from src.ledger.records import Epoch, File, PointState, Trial
+from src.search.problem import SearchProblem
+from src.search.proposals import next_point
+from src.search.schedule import Schedule, new_trials
 
 SPACE: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [1, 2]}}}  # 4 points
 
@@ -50,7 +51,7 @@ def config(*overrides: str, space: dict[str, Any] | None = None) -> Config:
 
 
 def trial_config(*overrides: str) -> TrialConfig:
-    """One trial\'s configuration, as workers get it."""
+    """One trial's configuration, as workers get it."""
     return config(*overrides).trial
 
 
@@ -86,7 +87,7 @@ def use_one_thread() -> None:
     set_up_tensorflow(config(), 1)
 
 
-# --------------------------------------------------------------------------------------------- rows
+# ------------------------------------------------------------------------------------------ records
 
 
 def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0, seconds: float = 2.0) -> Epoch:
@@ -96,14 +97,19 @@ def epoch(number: int, val_accuracy: float = 0.5, val_loss: float = 1.0, seconds
 
 
 def file(name: str) -> File:
-    """A file that a row may name."""
+    """A file that a record may name."""
     return File(f"checkpoints/{name}.npz", "0" * 64)
 
 
-def propose(plan: Plan, history: History) -> None:
-    """Add the points that the plan proposes."""
-    for point in new_points(plan, history):
-        history.apply(point, 0)
+def train_job(trial: int = 1, objective: Objective = ACCURACY, until: int = 2) -> TrainJob:
+    """The first attempt of a trial, from its start."""
+    return TrainJob(trial, 1, trial_config(), 1, objective, until, until, None, ())
+
+
+def propose(schedule: Schedule) -> None:
+    """Add the points that are due."""
+    while point := next_point(schedule):
+        schedule.history.apply(point, 0)
 
 
 def check(history: History, number: int, reason: str = "", size: int = 100) -> None:
@@ -111,16 +117,28 @@ def check(history: History, number: int, reason: str = "", size: int = 100) -> N
     history.apply(Checked(number, reason, *((0, 0, 0) if reason else (size, 10 * size, 12 * size))), 0)
 
 
-def checked_history(plan: Plan) -> History:
+def checked_history(problem: SearchProblem) -> History:
     """All points proposed, found feasible, and given trials."""
-    history = History(OBJECTIVES[plan.config.search.objective])
-    propose(plan, history)
-    for point in history.points:
+    schedule = Schedule.of(problem, History(problem.objective))
+    propose(schedule)
+    for point in schedule.history.points:
         if point.state == PointState.UNCHECKED:
-            check(history, point.number, size=100 * point.number)
-    for trial in new_trials(plan, history):
-        history.apply(trial, 0)
-    return history
+            check(schedule.history, point.number, size=100 * point.number)
+    add_trials(schedule)
+    return schedule.history
+
+
+def history_of(*overrides: str, space: dict[str, Any] | None = SPACE) -> History:
+    """The same of a command line, with another space."""
+    return checked_history(SearchProblem.of(config(*overrides, space=space)))
+
+
+def add_trials(schedule: Schedule) -> list[Trial]:
+    """Add the trials that are due."""
+    added = new_trials(schedule)
+    for trial in added:
+        schedule.history.apply(trial, 0)
+    return added
 
 
 def finish(history: History, number: int, *epochs: Epoch, reason: str = "") -> None:

@@ -14,16 +14,18 @@ from src import clean
 from src.config.command_line import run_reading
 from src.config.schema import Config
 from src.data.load import name_of
+from src.ledger import sweep_folder
 from src.ledger.database import Ledger, read_history
 from src.ledger.events import Checked, EpochEnded, Finished, Paused, Pruned, Started, Stopped, Tracked
 from src.ledger.files import write_arrays
+from src.ledger.history import History
 from src.ledger.lock import lock_sweep
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Evaluation, File, Invocation
 from src.ledger.sweep_folder import create_or_check, last_written, list_sweeps, open_sweep, write_last
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from src.search.schedule import is_complete, new_trials, next_job
+from src.search.problem import SearchProblem
+from src.search.proposals import next_point
+from src.search.schedule import Schedule, is_complete, new_trials, next_job
 from src.tracking.mirror import NOTE, sweep_id
 from src.tracking.store import set_environment, set_up_mlflow
 from tests.unit.examples import SPACE, config, epoch
@@ -53,13 +55,15 @@ def make_sweep(
     write_last(path, chosen, "python -m src.sweep")
     (path / "models").mkdir()
     (path / "models" / "1.keras").write_text("a model")
-    ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
+    problem = SearchProblem.of(chosen)
+    ledger = Ledger.open(path, problem.objective)
+    schedule = Schedule.of(problem, ledger.history)
     ledger.save(Invocation(1, 1.0, 2.0, name, 1, {}, {}))
-    for point in new_points(plan, ledger.history):
+    while point := next_point(schedule):
         ledger.save(point)
     for point in ledger.history.points:
         ledger.save(Checked(point.number, "", 10, 20, 30))
-    for trial in new_trials(plan, ledger.history):
+    for trial in new_trials(schedule):
         ledger.save(trial)
     for number in range(1, finished + 1):
         train(ledger, path, number)
@@ -75,7 +79,12 @@ def train(ledger: Ledger, path: Path, number: int) -> None:
     """A trial is finished, each better than the one before, with all of its files."""
     ledger.save(Started(number, 1))
     ledger.save(EpochEnded(number, epoch(1, number / 10), store(path, f"{number}")))
-    ledger.save(Finished(number, store(path, f"{number}-best"), "", store(path, f"{number}-validation")))
+    ledger.save(Finished(number, store(path, f"{number}-best"), validation=store(path, f"{number}-validation")))
+
+
+def schedule_of(chosen: Config, history: History) -> Schedule:
+    """What a configuration asks for, given a history."""
+    return Schedule.of(SearchProblem.of(chosen), history)
 
 
 def store(path: Path, name: str) -> File:
@@ -134,7 +143,7 @@ def test_states_of_pruned_trials_go_too(tmp_path: Path, run: Clean) -> None:
         ledger.save(Pruned(number, "place 2") if number < 4 else Paused(number))
         ledger.save(Tracked(number, f"run {number}"))
     ledger.save(EpochEnded(4, epoch(2, 0.5), store(path, "4-2")))
-    ledger.save(Finished(4, store(path, "4-best"), ""))
+    ledger.save(Finished(4, store(path, "4-best")))
     ledger.save(Tracked(4, "run 4"))
     ledger.save(Evaluation(4, 2, 0.1, 0.9, 2.0))
     ledger.close()
@@ -152,9 +161,9 @@ def test_checkpoints_are_removed(run: Clean, tmp_path: Path) -> None:
     history = read_history(path, ACCURACY)
     for trial in history.trials:
         assert (trial.checkpoint, trial.weights, trial.state) == (None, None, "finished") and trial.validation
-    assert is_complete(Plan.of(chosen_for(tmp_path)), history) and last_written(path) == pytest.approx(written)
+    assert is_complete(schedule_of(chosen_for(tmp_path), history)) and last_written(path) == pytest.approx(written)
     assert "no checkpoint to remove" in run("mine", "--yes")[1]
-    extension = next_job(Plan.of(chosen_for(tmp_path, "training.epochs=2")), history, ())
+    extension = next_job(schedule_of(chosen_for(tmp_path, "training.epochs=2"), history), ())
     assert getattr(extension, "epochs", None) == ()  # anew, from the first
 
 
@@ -352,7 +361,7 @@ def test_a_removal_cut_short(there: Clean, tracked: Path, monkeypatch: pytest.Mo
         original(*arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(clean if hindrance == "remove" else SqlAlchemyStore, hindrance, stop)
+        patched.setattr(sweep_folder if hindrance == "remove" else SqlAlchemyStore, hindrance, stop)
         code, out, err = there(path.name, "--all", "--yes")
     assert (code, out) == (130, "") and "the same command goes on" in err and path.is_dir()
     assert (runs[0] in runs_left(tracked)) == (hindrance != "remove")

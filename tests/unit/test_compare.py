@@ -15,11 +15,11 @@ from src.ledger.database import Ledger
 from src.ledger.events import EpochEnded, Finished, Reused, Started
 from src.ledger.files import Arrays, write_arrays
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Epoch, File, Trial
+from src.ledger.records import Epoch, File, Origin, Trial, TrialState
 from src.ledger.sweep_folder import create_or_check
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from src.search.schedule import new_trials
+from src.search.problem import SearchProblem
+from src.search.proposals import next_point
+from src.search.schedule import Schedule, new_trials
 from tests.unit.examples import SPACE, check, config
 
 IMAGES = 40
@@ -37,15 +37,16 @@ def write_sweep(
 
     An older version `stored` no file of the validation images.
     """
-    plan = Plan.of(config("training.epochs=1", *overrides, space=space or SPACE))
+    problem = SearchProblem.of(config("training.epochs=1", *overrides, space=space or SPACE))
     folder.mkdir(parents=True)
-    create_or_check(folder, plan.config, digest)
-    ledger = Ledger.open(folder, plan.config.search.objective)
-    for point in new_points(plan, ledger.history):
+    create_or_check(folder, problem.config, digest)
+    ledger = Ledger.open(folder, problem.objective)
+    schedule = Schedule.of(problem, ledger.history)
+    while point := next_point(schedule):
         ledger.save(point)
         check(ledger.history, point.number, size=100 * point.number)
         ledger.save(point)
-    while added := new_trials(plan, ledger.history):
+    while added := new_trials(schedule):
         for trial in added:
             ledger.save(trial)
             if trial.point in wrong:
@@ -66,7 +67,8 @@ def train(ledger: Ledger, folder: Path, trial: Trial, wrong: int, stored: bool) 
     metrics = {"loss": 1.0, "accuracy": 0.5, "val_accuracy": sum(right) / IMAGES, "val_loss": sum(loss) / IMAGES}
     ledger.save(Started(trial.number, 1))
     ledger.save(EpochEnded(trial.number, Epoch(1, metrics, 2.0, 1000.0), None))
-    ledger.save(Finished(trial.number, File(f"checkpoints/{trial.number}.npz", "0" * 64), "", validation))
+    weights = File(f"checkpoints/{trial.number}.npz", "0" * 64)
+    ledger.save(Finished(trial.number, weights, validation=validation))
 
 
 @pytest.fixture
@@ -105,10 +107,10 @@ def test_what_was_taken_is_said(sweeps: Path, capsys: pytest.CaptureFixture[str]
     """The last line counts the trials of other sweeps and names these; where there are none it is not there."""
     assert "taken" not in printed(capsys, sweeps, "mine")
     ledger = Ledger.open(sweeps / "mine", ACCURACY)
-    for number, origin in ((1, "b trial 7"), (2, "a trial 1"), (4, "b trial 12")):
+    for number, origin in ((1, Origin("b", 7)), (2, Origin("a", 1)), (4, Origin("b", 12))):
         trial = ledger.history.trial(number)
-        epochs, files = tuple(trial.epochs), (trial.checkpoint, trial.weights, trial.validation)
-        ledger.save(Reused(number, 1, origin, epochs, "finished", "", "", *files))
+        files = {"checkpoint": trial.checkpoint, "weights": trial.weights, "validation": trial.validation}
+        ledger.save(Reused(number, 1, origin, tuple(trial.epochs), TrialState.FINISHED, **files))
     ledger.close()
     text = printed(capsys, sweeps, "mine")
     assert text.endswith("3 trials were taken from other sweeps (search.reuse=false trains anew): a and b.\n")

@@ -19,11 +19,11 @@ from src.ledger.lock import lock_sweep
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Evaluation
 from src.ledger.sweep_folder import create_or_check, last_command, last_config, list_sweeps, write_last
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from src.search.schedule import new_trials
-from src.status import main, show_age
-from tests.unit.examples import SPACE, config, epoch, file
+from src.search.problem import SearchProblem
+from src.search.proposals import next_point
+from src.search.schedule import Schedule, new_trials
+from src.status import main
+from tests.unit.examples import SPACE, config, epoch, file, trial_config
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "python -m src.sweep 'search.space.architecture.pool.choice=[1,2]' training.epochs=1"
@@ -40,20 +40,19 @@ def make_sweep(path: Path, *overrides: str, command: str = COMMAND, finished: in
 
 def with_ledger(path: Path, chosen: Config, finished: int, evaluated: bool) -> None:
     """Its ledger, as the runner leaves it."""
-    ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
-    for point in new_points(plan, ledger.history):
+    problem = SearchProblem.of(chosen)
+    ledger = Ledger.open(path, problem.objective)
+    schedule = Schedule.of(problem, ledger.history)
+    while point := next_point(schedule):
         ledger.save(point)
     for point in ledger.history.points:
         ledger.save(Checked(point.number, "no room" if point.number == 4 else "", 10, 20, 30))
-    for trial in new_trials(plan, ledger.history):
+    for trial in new_trials(schedule):
         ledger.save(trial)
     for number in range(1, finished + 1):
-        for event in (
-            Started(number, 1),
-            EpochEnded(number, epoch(1, number / 10), None),
-            Finished(number, file("1"), ""),
-        ):
-            ledger.save(event)
+        ledger.save(Started(number, 1))
+        ledger.save(EpochEnded(number, epoch(1, number / 10), None))
+        ledger.save(Finished(number, file("1")))
     if evaluated:
         ledger.save(Evaluation(finished, 1, 0.1, 0.9, 2.0))
     ledger.close()
@@ -137,7 +136,7 @@ def test_pruned_trials_are_counted(history: Any, tmp_path: Path) -> None:
         ledger.save(EpochEnded(number, epoch(1, number / 10), None))
         ledger.save(Pruned(number, "place 2") if number < 3 else Paused(number))
     ledger.save(EpochEnded(3, epoch(2, 0.5), None))
-    ledger.save(Finished(3, file("3"), ""))
+    ledger.save(Finished(3, file("3")))
     ledger.save(Evaluation(3, 2, 0.1, 0.9, 2.0))
     ledger.close()
     row = history()["mine"]
@@ -179,7 +178,7 @@ def test_numbers(history: Any, tmp_path: Path) -> None:
     """Trials finished, failed and in all, points that cannot be built, and the best place are counted from the ledger."""
     make_sweep(tmp_path / "mine", finished=2)
     ledger = Ledger.open(tmp_path / "mine", ACCURACY)
-    job = TrainJob(3, 1, {}, 0, "val_accuracy", 1, None, ())
+    job = TrainJob(3, 1, trial_config(), 0, ACCURACY, 1, 1, None, ())
     ledger.save(Started(3, 1))
     ledger.save(Failed(job, Cause.NAN, "the loss is NaN"))
     ledger.close()
@@ -213,15 +212,6 @@ def test_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     assert first.startswith("newer  complete") and "val_accuracy 0.4500 (mean of 2)" in first
     assert first.endswith(COMMAND) and " days " in first and "6/6" in first
     assert second.startswith("older  interrupted") and second.endswith("–")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-3, "0 s"), (0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (4e5, "4 days")],
-)
-def test_ages(seconds: float, words: str) -> None:
-    """An age is said in the largest unit of which two have passed."""
-    assert show_age(seconds) == words
 
 
 def test_reading_is_no_writing(history: Any, tmp_path: Path) -> None:

@@ -1,13 +1,8 @@
 """A sweep's folder: found by its configuration or name, never mixed up, held by one process."""
 
 import os
-import re
-import signal
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,19 +10,24 @@ import yaml
 from src.base.errors import UserError
 from src.config.schema import Config
 from src.ledger.database import Ledger
-from src.ledger.lock import is_held, lock_sweep
-from src.ledger.sweep_folder import create_or_check, find, list_sweeps, open_sweep, similar_sweeps, sweep_path
+from src.ledger.events import Paused, Pruned, Started
+from src.ledger.objective import ACCURACY, LOSS, OBJECTIVES
+from src.ledger.records import Role, Trial
+from src.ledger.sweep_folder import (
+    commands,
+    create_or_check,
+    find,
+    is_unfinished,
+    last_command,
+    last_config,
+    list_sweeps,
+    open_sweep,
+    remove,
+    similar_sweeps,
+    sweep_path,
+    write_last,
+)
 from tests.unit.examples import config
-
-ROOT = Path(__file__).resolve().parents[2]
-HOLDER = """
-import sys, time
-from pathlib import Path
-from src.folder import hold
-with hold(Path(sys.argv[1]), steal=False):
-    print("holding", flush=True)
-    time.sleep(60)
-"""
 
 
 def here(tmp_path: Path, *overrides: str) -> Config:
@@ -35,10 +35,13 @@ def here(tmp_path: Path, *overrides: str) -> Config:
     return config(f"paths.sweeps={tmp_path}", *overrides)
 
 
-def make_sweep(path: Path, chosen: Config, written: float) -> None:
+def make_sweep(path: Path, chosen: Config, written: float, *records: Any) -> None:
     """A sweep whose ledger was last written at that time."""
     create_or_check(path, chosen, "digest")
-    Ledger.open(path, chosen.search.objective).close()
+    ledger = Ledger.open(path, OBJECTIVES[chosen.search.objective])
+    for record in records:
+        ledger.save(record)
+    ledger.close()
     os.utime(path / "ledger.db", (written, written))
 
 
@@ -87,7 +90,7 @@ def test_a_name_with_another_configuration_is_refused(tmp_path: Path) -> None:
     assert "architecture" not in said and (path / "config.yaml").read_bytes() == before
 
 
-def test_relatives_are_named(tmp_path: Path) -> None:
+def test_similar_sweeps_are_named(tmp_path: Path) -> None:
     """A sweep on the same data that differs in one or two keys is found; others, and the sweep itself, are not."""
     make_sweep(tmp_path / "near", here(tmp_path, "training.batch_size=32"), 1)
     make_sweep(tmp_path / "far", here(tmp_path, "architecture=dnn", "optimizer=sgd"), 2)
@@ -95,6 +98,35 @@ def test_relatives_are_named(tmp_path: Path) -> None:
     found = dict(similar_sweeps(tmp_path / "self", here(tmp_path), "digest"))
     assert found == {"near": {"training.batch_size": (32, 64)}}
     assert not dict(similar_sweeps(tmp_path / "new", here(tmp_path), "other digest"))
+
+
+def test_finished_sweeps_are_not_meant(tmp_path: Path) -> None:
+    """A sweep that has ended is named only where its number of epochs, on which its schedule depends, is another."""
+    done = (Trial(1, 1, Role.SEARCH, 0, 1), Started(1, 1), Pruned(1, "among the worst half"))
+    make_sweep(tmp_path / "near", here(tmp_path, "training.batch_size=32"), 1, *done)
+    make_sweep(tmp_path / "shorter", here(tmp_path, "schedule=cosine", "training.epochs=5"), 2, *done)
+    assert not dict(similar_sweeps(tmp_path / "new", here(tmp_path), "digest"))
+    found = dict(similar_sweeps(tmp_path / "new", here(tmp_path, "schedule=cosine"), "digest"))
+    assert found == {"shorter": {"training.epochs": (5, 10)}}
+
+
+def test_is_unfinished(tmp_path: Path) -> None:
+    """Without trials, or with one that waits, runs or is paused; not if all have ended, or nothing can be read."""
+    trial = Trial(1, 1, Role.SEARCH, 0, 1)
+    for number, (records, answer) in enumerate(
+        (
+            ((), True),
+            ((trial,), True),
+            ((trial, Started(1, 1)), True),
+            ((trial, Paused(1)), True),
+            ((trial, Pruned(1, "")), False),
+        )
+    ):
+        path = tmp_path / str(number)
+        make_sweep(path, here(tmp_path), 1, *records)
+        assert is_unfinished(path) is answer
+    (tmp_path / "0" / "ledger.db").write_text("no ledger")
+    assert not is_unfinished(tmp_path / "0")
 
 
 # -------------------------------------------------------------------------------------------- finding
@@ -116,7 +148,7 @@ def sweeps(tmp_path: Path) -> Path:
 def test_find(sweeps: Path, name: str, found: str) -> None:
     """By its name, the beginning of it, or as the one written last."""
     sweep = find(sweeps, name)
-    assert (sweep.name, sweep.path, sweep.objective) == (found, sweeps / found, "val_accuracy")
+    assert (sweep.name, sweep.path, sweep.objective) == (found, sweeps / found, ACCURACY)
 
 
 @pytest.mark.parametrize(
@@ -148,47 +180,72 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path, content: str) -> No
         open_sweep(tmp_path)
 
 
-# ------------------------------------------------------------------------------------------- holding
+def test_the_objective_is_the_frozen_one(tmp_path: Path) -> None:
+    """What a sweep selects by is known from its folder alone."""
+    create_or_check(tmp_path, here(tmp_path, "search.objective=val_loss"), "digest")
+    assert open_sweep(tmp_path).objective is LOSS
 
 
-@pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that holds the sweep."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path / "mine")], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout and process.stdout.readline() == "holding\n"
-    yield process
-    process.kill()
-    process.wait()
+# ------------------------------------------------------------------------------- the last invocation
 
 
-def test_a_sweep_is_held_by_one_process(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    """A second process is refused, told by whom, even if it would steal; after the first was killed it is let in."""
+def test_the_last_invocation_is_written_down(tmp_path: Path) -> None:
+    """Its whole configuration under the command line that composed it, which then makes the list of what to run."""
+    chosen = here(tmp_path, "training.epochs=3", "optimizer=sgd", "architecture.filters=16")
+    make_sweep(tmp_path / "mine", chosen, 1)
+    write_last(tmp_path / "mine", chosen, "python -m src.sweep training.epochs=3")
+    assert last_config(tmp_path / "mine").model_dump() == chosen.model_dump()
+    assert last_command(tmp_path / "mine") == "python -m src.sweep training.epochs=3"
+    shown = ["python -m src.compare mine", "python -m src.compare mine --report"]
+    assert commands(open_sweep(tmp_path / "mine")) == ["python -m src.sweep training.epochs=3", *shown]
+
+
+@pytest.mark.parametrize("command", ["a\nname: other", "\x1b[31m", ""])
+def test_a_command_line_that_cannot_be_a_comment(tmp_path: Path, command: str) -> None:
+    """What would end the comment, or is no text, is left out; the configuration is whole."""
+    write_last(tmp_path, here(tmp_path), command)
+    assert last_command(tmp_path) == "" and last_config(tmp_path).model_dump() == here(tmp_path).model_dump()
+
+
+def test_no_last_invocation(tmp_path: Path) -> None:
+    """A sweep of an early version has none: there is no command, and its configuration is an error with a way out."""
+    assert last_command(tmp_path) == ""
+    with pytest.raises(UserError, match=r"last\.yaml cannot be read .* run the sweep's own command instead"):
+        last_config(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------- removal
+
+
+def test_a_sweep_is_removed_whole(tmp_path: Path) -> None:
+    """Its folder is gone; what a link in it points to stays."""
+    make_sweep(tmp_path / "sweeps" / "mine", here(tmp_path), 1)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "precious").touch()
+    (tmp_path / "sweeps" / "mine" / "checkpoints").mkdir()
+    (tmp_path / "sweeps" / "mine" / "checkpoints" / "1.npz").touch()
+    (tmp_path / "sweeps" / "mine" / "link").symlink_to(tmp_path / "elsewhere")
+    remove(tmp_path / "sweeps" / "mine")
+    assert not list((tmp_path / "sweeps").iterdir()) and (tmp_path / "elsewhere" / "precious").exists()
+
+
+def test_a_removal_cut_short_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever file it was cut short at, what a sweep is found by is among the last."""
     path = tmp_path / "mine"
-    holder_words = f"process {holder.pid} on {re.escape(socket.gethostname())}"
-    assert is_held(path)
-    for steal in (False, True):
-        with pytest.raises(UserError, match=holder_words), lock_sweep(path, steal):
-            pass
-    assert is_held(path)
-    holder.send_signal(signal.SIGKILL)
-    holder.wait()
-    assert not is_held(path)
-    with lock_sweep(path, steal=False):
-        assert is_held(path)
+    make_sweep(path, here(tmp_path), 1)
+    for name in ("last.yaml", "sweep.log", "lock", "holder.json"):
+        (path / name).touch()
+    gone: list[str] = []
+    unlink = Path.unlink
 
+    def note(file: Path, missing_ok: bool = False) -> None:
+        gone.append(file.name)
+        unlink(file, missing_ok)
 
-def test_another_sweep_is_free(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
-    """Holding one sweep does not hold another."""
-    with lock_sweep(tmp_path / "other", steal=False):
-        assert holder.poll() is None
-
-
-def test_a_sweep_is_let_go(tmp_path: Path) -> None:
-    """After a sweep, and after an error in it, the next may begin."""
-    with pytest.raises(ZeroDivisionError), lock_sweep(tmp_path, steal=False):
-        raise ZeroDivisionError
-    with lock_sweep(tmp_path, steal=False):
-        pass
-    assert not is_held(tmp_path)
+    monkeypatch.setattr(Path, "unlink", note)
+    remove(path)
+    assert gone[-3:] == ["ledger.db", "config.yaml", "lock"] and set(gone[:-3]) == {
+        "last.yaml",
+        "sweep.log",
+        "holder.json",
+    }

@@ -1,24 +1,20 @@
 """What is printed about a sweep."""
 
-import csv
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from src.analysis.tables import trial_table
-from src.base.text import render, short_keys, spans
 from src.ledger.events import Failed
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, TrainJob
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Evaluation, File, PointState
-from src.reporting.console import leaderboard, overview, preview_table, result
+from src.ledger.records import Cause, Evaluation, File, Origin, PointState
+from src.reporting.console import overview, result
 from src.search.problem import Plan
-from tests.unit.examples import checked_history, config, epoch, finish
+from tests.unit.examples import checked_history, config, epoch, finish, trial_config
 
 SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool": {"choice": [1, 2]}}}
 
@@ -35,7 +31,8 @@ def history(plan: Plan) -> History:
     made = checked_history(plan)
     finish(made, 1, epoch(1, 0.25), epoch(2, 1 / 3))
     finish(made, 2, epoch(1, 0.5), reason="early stopping, with a comma\nand a line")
-    made.apply(Failed(TrainJob(3, 1, {}, 1, "val_accuracy", 2, None, ()), "nan", "the loss is nan"), 0)
+    job = TrainJob(3, 1, trial_config(), 1, ACCURACY, 2, 2, None, ())
+    made.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
     return made
 
 
@@ -45,62 +42,6 @@ def printed(show: Callable[[Console], None]) -> str:
     show(console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
-
-
-def test_json_round_trip(history: History) -> None:
-    """Read back, the JSON is the table."""
-    assert json.loads(render(trial_table(history), "json")) == trial_table(history)
-
-
-def test_csv_round_trip(history: History) -> None:
-    """Read back, the CSV has a row for each trial, the table's columns, and exact numbers."""
-    table = trial_table(history)
-    read = list(csv.DictReader(io.StringIO(render(trial_table(history), "csv"))))
-    assert list(read[0]) == list(table[0])
-    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in table] == read
-    assert float(read[1]["val_accuracy"]) == 1 / 3
-
-
-@pytest.mark.parametrize(("kind", "text"), [("json", "[]"), ("csv", "")])
-def test_render_without_trials(kind: str, text: str) -> None:
-    """A sweep without trials has an empty table."""
-    assert render([], kind) == text
-
-
-@pytest.mark.parametrize(
-    ("numbers", "words"),
-    [([], ""), ([4], "4"), ([1, 2, 3], "1–3"), ([37, 38, 40, 45, 46], "37–38, 40, 45–46")],
-)
-def test_spans(numbers: list[int], words: str) -> None:
-    """Neighbours are written as from–to."""
-    assert spans(numbers) == words
-
-
-@pytest.mark.parametrize(
-    ("keys", "short"),
-    [
-        (["architecture.kernel", "activation"], ["kernel", "activation"]),
-        (["architecture.dropout", "x.dropout", "a.pool"], ["architecture.dropout", "x.dropout", "pool"]),
-        ([], []),
-    ],
-)
-def test_short_keys(keys: list[str], short: list[str]) -> None:
-    """The last part of a key, unless two would be the same."""
-    assert short_keys(keys) == short
-
-
-def test_leaderboard(history: History) -> None:
-    """The best first, cut where asked, with metrics to four places."""
-    lines = printed(lambda console: console.print(leaderboard(history, 2))).splitlines()
-    values = [line.split() for line in lines if line.strip()][-2:]
-    assert values[0][:5] == ["2", "[8,", "16]", "2", "0.5000"] and values[1][0] == "1"
-    assert "0.3333" in values[1] and "2/2" in values[1]
-
-
-def test_preview_table(history: History) -> None:
-    """A preview has a line for every point, with its state."""
-    text = printed(lambda console: console.print(preview_table(history)))
-    assert (text.count("feasible"), text.count("duplicate")) == (4, 2)
 
 
 def test_overview(plan: Plan) -> None:
@@ -155,7 +96,8 @@ def test_a_target_that_is_reached(objective: str, target: float, words: str) -> 
 
 def test_what_was_taken_is_counted(plan: Plan, history: History) -> None:
     """Whole trials and beginnings are told apart, with the sweeps that they are from."""
-    history.trial(1).origin, history.trial(2).origin, history.trial(2).attempts = "other trial 3", "third trial 1", 2
+    history.trial(1).origin, history.trial(2).origin = Origin("other", 3), Origin("third", 1)
+    history.trial(2).attempts = 2
     said = printed(lambda console: result(console, plan, history, Path("s")))
     words = "1 trial was taken and 1 trial was begun with what was taken from other sweeps"
     assert f"{words} (search.reuse=false trains anew): other and third." in said
@@ -183,8 +125,8 @@ def test_a_failure_is_told_in_its_own_words(plan: Plan, history: History, words:
 
 def test_an_evaluation_that_failed_is_said(plan: Plan, history: History) -> None:
     """Without a look at the test data the reason is given, and how to try again."""
-    for _ in range(2):
-        history.apply(Failed(EvaluateJob(2, 1, {}, File("w", "0")), "crash", "ended by SIGKILL"), 0)
+    for words in ("out of memory", "ended by SIGKILL"):
+        history.apply(Failed(EvaluateJob(2, 1, trial_config(), File("w", "0")), Cause.CRASH, words), 0)
     text = printed(lambda console: result(console, plan, history, Path("mine")))
     assert (
         "trial 2 could not be evaluated on the test images: ended by SIGKILL; search.retries=2 tries once more" in text

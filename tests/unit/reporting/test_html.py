@@ -1,4 +1,4 @@
-"""The report page opens anywhere, holds what the tables hold, and nothing in a sweep can break it."""
+"""The report opens anywhere, holds what the tables hold, and nothing in a sweep can break it."""
 
 import re
 from html.parser import HTMLParser
@@ -12,16 +12,17 @@ from src.ledger.database import Ledger, read_history
 from src.ledger.events import Failed, Started
 from src.ledger.jobs import TrainJob
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Invocation
+from src.ledger.records import Cause, Invocation
 from src.ledger.sweep_folder import open_sweep
 from src.reporting import html
+from tests.unit.examples import trial_config
 from tests.unit.test_compare import write_sweep
 
 WORDS: dict[str, Any] = {"activation": {"choice": ["relu", "tanh"]}, "architecture": {"pool": {"choice": [1, 2]}}}
 
 
 class Reader(HTMLParser):
-    """What a page is made of."""
+    """What a report is made of."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class Reader(HTMLParser):
 
 
 def write(path: Path) -> tuple[str, Reader]:
-    """The page of a sweep on disk."""
+    """The report of a sweep on disk."""
     ledger = Ledger.open(path, ACCURACY)
     ledger.save(Invocation(1, 0.0, 1.0, "here", 1, {}, {"python": "3.11"}))
     ledger.close()
@@ -58,12 +59,12 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def written(sweep: Path) -> tuple[str, Reader]:
-    """Its page."""
+    """Its report."""
     return write(sweep)
 
 
 def test_it_needs_nothing_else(written: tuple[str, Reader]) -> None:
-    """Pictures are in the page itself, and it points to no other address."""
+    """Pictures are in the report itself, and it points to no other address."""
     text, read = written
     assert read.tags.count("img") >= 4
     assert [address for address in read.addresses if not address.startswith("data:image/png;base64,")] == []
@@ -92,7 +93,7 @@ def test_nothing_in_a_sweep_is_markup(tmp_path: Path) -> None:
     ledger = Ledger.open(path, ACCURACY)
     ledger.save(Started(4, 1))
     words = "<script>alert(1)</script> & <b>"
-    ledger.save(Failed(TrainJob(4, 1, {}, 1, "val_accuracy", 1, None, ()), "crash", words))
+    ledger.save(Failed(TrainJob(4, 1, trial_config(), 1, ACCURACY, 1, 1, None, ()), Cause.CRASH, words))
     ledger.close()
     text, read = write(path)
     assert words not in text and words in read.texts
@@ -101,14 +102,14 @@ def test_nothing_in_a_sweep_is_markup(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{}, {1: 6}])
 def test_little_to_tell(tmp_path: Path, wrong: dict[int, int]) -> None:
-    """A sweep without results, or with a single one, has a page too."""
+    """A sweep without results, or with a single one, has a report too."""
     text, _ = write(write_sweep(tmp_path / "mine", wrong, space=WORDS))
     assert ("No trial has finished." in text) == (not wrong)
     assert ("First: trial 1 (" in text) == bool(wrong)
 
 
 def test_a_damaged_file_is_said(tmp_path: Path) -> None:
-    """Where single images' results are damaged the page says so instead of a comparison, and has all the rest."""
+    """Where single images' results are damaged the report says so instead of a comparison, and has all the rest."""
     path = write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 7}, "search.repeats=2", space=WORDS)
     file = path / "checkpoints" / "3-validation.npz"
     file.write_bytes(file.read_bytes()[:-3])
@@ -117,5 +118,5 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
 
 
 def test_it_is_the_same_again(sweep: Path, written: tuple[str, Reader]) -> None:
-    """Written once more from the same rows, the page is the same."""
+    """Written once more from the same records, the report is the same."""
     assert html.write(open_sweep(sweep), read_history(sweep, ACCURACY), None).read_text() == written[0]

@@ -1,0 +1,27 @@
+"""An observer that hands events and notices on to a function."""
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+
+from src.ledger.events import Event
+from src.ledger.notices import Notice
+
+
+@dataclass
+class Follower:
+    """Hands on what it hears."""
+
+    follow: Callable[[Event | Notice], None]
+
+    def on_event(self, event: Event | Notice | None) -> None:
+        """Hand it on; not that nothing has happened."""
+        if event is not None:
+            self.follow(event)
+
+    def poll(self) -> Iterator[Event]:
+        """It adds nothing."""
+        return iter(())
+
+    def finish(self, is_done: bool) -> Generator[None, None, None]:
+        """It has nothing to finish."""
+        yield

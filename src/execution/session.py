@@ -1,0 +1,287 @@
+"""A session: one invocation of a sweep, from its lock to its last record.
+
+It knows no console and no command line: observers hear of events and notices, may add events of their own, and finish
+what they do when training is over.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from src.analysis.tables import left_out
+from src.base.disk import free_bytes
+from src.base.errors import UserError
+from src.base.processes import Interrupt
+from src.base.text import number_of, show_bytes, spans
+from src.config.identity import budget
+from src.config.schema import Config
+from src.data.dataset import Dataset
+from src.data.load import load
+from src.execution.backend import Backend
+from src.execution.coordinator import Coordinator, propose, run
+from src.execution.local import LocalBackend, allowed_workers
+from src.execution.reuse import Library
+from src.ledger import environment
+from src.ledger.database import Ledger
+from src.ledger.events import Dropped, Event, Stopped
+from src.ledger.history import History
+from src.ledger.jobs import CheckJob, Slot
+from src.ledger.lock import lock_sweep
+from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Notice, Opened, Planned, Stopping
+from src.ledger.records import Invocation, PointState, TrialState
+from src.ledger.sweep_folder import create_or_check, similar_sweeps, sweep_path, write_last
+from src.search.estimate import bytes_needed
+from src.search.problem import SearchProblem
+from src.search.schedule import Schedule, is_bounded, is_complete, next_job
+
+
+class Observer(Protocol):
+    """Follows a session."""
+
+    def on_event(self, event: Event | Notice | None) -> None:
+        """Hear of an event, after it was written down, or of a notice; of None while nothing happens."""
+
+    def poll(self) -> Iterator[Event]:
+        """Events of its own, to be written down."""
+
+    def finish(self, is_done: bool) -> Generator[Event | None, None, None]:
+        """Bring what it does to its end: events of its own, and None while it waits. `is_done`: the sweep is complete."""
+
+
+@dataclass
+class Session:
+    """A sweep that is open, with its schedule, its ledger and who follows it."""
+
+    schedule: Schedule
+    data: Dataset
+    path: Path
+    ledger: Ledger
+    interrupt: Interrupt
+    opened: Opened
+    observers: list[Observer] = field(default_factory=list)
+    backend: Backend | None = None
+    drift: str = ""
+
+    @property
+    def config(self) -> Config:
+        """What was asked for."""
+        return self.schedule.problem.config
+
+    @property
+    def history(self) -> History:
+        """The sweep's records."""
+        return self.ledger.history
+
+    def slots(self) -> list[Slot]:
+        """What runs now."""
+        return self.backend.slots() if self.backend else []
+
+    def tell(self, event: Event | Notice | None) -> None:
+        """Tell all observers."""
+        for observer in self.observers:
+            observer.on_event(event)
+
+    def on_event(self, event: Event | None) -> None:
+        """Tell all observers of an event, and write down what they have to add."""
+        self.tell(event)
+        for observer in self.observers:
+            for own in observer.poll():
+                self.ledger.save(own)
+        self.drop_checkpoints()
+
+    def drop_checkpoints(self) -> None:
+        """Finished trials beyond those to be kept give up their checkpoints, once MLflow has them if it is used."""
+        keep, index = self.config.checkpoints.keep, self.schedule.index
+        if keep == "all" or len(index.holding) <= max(keep, 1):
+            return
+        kept = {trial.number for trial in islice(self.schedule.ranking.best_trials(), max(keep, 1))}
+        for number in sorted(index.holding - kept):
+            if self.history.trial(number).run_id or self.config.tracking.name != "mlflow":
+                self.ledger.save(Dropped(number))
+
+
+@contextmanager
+def open_session(config: Config, command: str, interrupt: Interrupt) -> Iterator[Session]:
+    """Create or take up the sweep that a configuration names. Raises UserError where that cannot be.
+
+    `command` is written down as what goes on with it.
+    """
+    problem = SearchProblem.of(config)
+    data = load(config.data)
+    path = sweep_path(config, data.label, data.digest)
+    with lock_sweep(path, config.resume.steal):
+        is_new = create_or_check(path, config, data.digest)
+        similar = tuple(islice(similar_sweeps(path, config, data.digest), 2)) if is_new else ()
+        write_last(path, config, command)
+        with closing(Ledger.open(path, problem.objective)) as ledger:
+            schedule = Schedule.of(problem, ledger.history)
+            yield Session(schedule, data, path, ledger, interrupt, Opened(path, is_new, similar))
+
+
+def run_session(session: Session) -> None:
+    """Run what is left of a sweep, and finish. Raises UserError where it cannot go on."""
+    session.tell(session.opened)
+    here = environment.describe()
+    session.drift = environment.drift(session.history, here)
+    refuse_drift(session)
+    session.ledger.save(invocation(session.config, len(session.history.invocations) + 1, here))
+    recover(session.config, session.ledger)
+    asked = session.config.training.epochs
+    if session.schedule.until > asked:
+        session.tell(Extended(session.schedule.until, asked))
+    propose(session.schedule, session.ledger)
+    if next_job(session.schedule, ()) is None:
+        refuse_infeasible(session.history)
+        session.tell(NothingLeft(is_bounded(session.schedule)))
+    elif not train(session):
+        session.tell(Ended(True))
+        return
+    finish(session)
+
+
+def train(session: Session) -> bool:
+    """Look ahead, then train; whether it came to that."""
+    log = session.path / "sweep.log"
+    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, useful(session.history))
+    try:
+        slots = len(session.slots())
+        session.tell(LookingAhead())
+        run(coordinator(session, ahead_only=True))
+        if session.interrupt.count:
+            return False
+        refuse_infeasible(session.history)
+        session.tell(Planned(slots))
+        refuse_full_disk(session)
+        run(coordinator(session))
+    finally:
+        session.backend.close()
+    session.ledger.delete_orphans()  # what a worker that was killed had half written
+    return True
+
+
+def coordinator(session: Session, ahead_only: bool = False) -> Coordinator:
+    """The loop's own view of a session."""
+    assert session.backend
+    here = session.history.invocations[-1].environment
+    library = Library(session.config, session.path, session.data.digest, here, session.drift)
+    own = Coordinator(session.schedule, session.ledger, session.backend, session.interrupt, session.on_event)
+    own.reuse, own.drift, own.ahead_only = library.take, session.drift, ahead_only
+    own.on_stop = lambda: session.tell(Stopping())
+    return own
+
+
+def finish(session: Session) -> None:
+    """Have all observers finish, each unless the user asks once more to stop."""
+    is_done = next_job(session.schedule, ()) is None
+    for observer in session.observers:
+        complete(session.ledger, observer.finish(is_done), session.interrupt)
+        session.drop_checkpoints()
+    session.tell(Ended(bool(session.interrupt.count)))
+
+
+def complete(ledger: Ledger, events: Generator[Event | None, None, None], interrupt: Interrupt) -> None:
+    """Write down what an observer adds while it finishes, unless the user asks once more to stop."""
+    asked = interrupt.count
+    with closing(events):
+        for event in events:
+            if event:
+                ledger.save(event)
+            if interrupt.count > asked:
+                return
+
+
+# ---------------------------------------------------------------------------------------- looking ahead
+
+
+@contextmanager
+def open_preview(config: Config, interrupt: Interrupt) -> Iterator[Session]:
+    """The sweep that a configuration names, in memory: nothing is stored. Raises UserError as `open_session`."""
+    problem = SearchProblem.of(config)
+    data = load(config.data)
+    path = sweep_path(config, data.label, data.digest)
+    with closing(Ledger.in_memory(path, problem.objective)) as ledger:
+        recover(config, ledger)
+        schedule = Schedule.of(problem, ledger.history)
+        yield Session(schedule, data, path, ledger, interrupt, Opened(path, False))
+
+
+def look_ahead(session: Session) -> int:
+    """Check all points and measure speed; the number of slots there are. Raises UserError."""
+    propose(session.schedule, session.ledger)
+    count = useful(session.history)
+    session.backend = LocalBackend(session.config, session.path, Path(os.devnull), session.data.digest, count)
+    with closing(session.backend) as backend:
+        slots = len(backend.slots())
+        session.tell(LookingAhead())
+        own = Coordinator(session.schedule, session.ledger, backend, session.interrupt, session.on_event)
+        own.ahead_only = True
+        run(own)
+        return slots
+
+
+def useful(history: History) -> int:
+    """How many workers can have something to do at once."""
+    return sum(point.state.is_open for point in history.points)
+
+
+# ------------------------------------------------------------------------------------------ pieces
+
+
+def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:
+    """This start of the sweep, as a record."""
+    reach = budget(config)
+    reach["workers"]["count"] = allowed_workers(config)
+    now = time.time()
+    return Invocation(number, now, now, socket.gethostname(), os.getpid(), reach, here)
+
+
+def recover(config: Config, ledger: Ledger) -> None:
+    """After a kill: what was running was interrupted. Then what the user wants tried again."""
+    history = ledger.history
+    ledger.delete_orphans()
+    for trial in history.trials:
+        if trial.state == TrialState.RUNNING:
+            ledger.save(Stopped(trial.number))
+        if trial.state == TrialState.FAILED and config.search.retry_failed:
+            trial.state, trial.crashes = TrialState.WAITING, 0
+            ledger.save(trial)
+    for point in history.points:
+        was_tried = history.crashes[CheckJob.kind, point.number]
+        if config.search.retry_failed and point.state == PointState.INFEASIBLE and was_tried:
+            point.state, point.reason = PointState.UNCHECKED, ""
+            ledger.save(point)
+
+
+def refuse_drift(session: Session) -> None:
+    """Raises UserError where trials would be trained on under versions that give other bits."""
+    search, resume = session.config.search, session.config.resume
+    is_allowed = not session.drift or resume.allow_drift
+    if not is_allowed and (search.retry_failed or not is_complete(session.schedule)):
+        raise UserError(
+            f"since this sweep was trained, {session.drift} has changed, so its trials would not be comparable to the "
+            "last bit: go back to what was, or go on with resume.allow_drift=true (the trials are then marked)."
+        )
+
+
+def refuse_infeasible(history: History) -> None:
+    """Raises UserError where none of the points can be trained, with the reasons."""
+    points = history.points
+    if points and not any(point.state.is_open for point in points):
+        reasons = "\n       ".join(f"{reason} (points {spans(n)})" for reason, n in left_out(history).items())
+        raise UserError(f"none of the {number_of(len(points), 'point')} can be trained:\n       {reasons}")
+
+
+def refuse_full_disk(session: Session) -> None:
+    """Raises UserError where checkpoints and MLflow's artifacts would not fit."""
+    needed, path = sum(bytes_needed(session.schedule)), session.path
+    if free_bytes(path) < needed:
+        raise UserError(
+            f"the sweep needs about {show_bytes(needed)} of disk and {path} has {show_bytes(free_bytes(path))} free: "
+            "make room, or keep less (checkpoints.keep=5 tracking.keep=5)."
+        )

@@ -1,0 +1,187 @@
+"""Tables as they are printed: points and trials, values of a key, sweeps, states, data."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from rich.markup import escape
+from rich.table import Table
+
+from src.analysis.ranking import rank_points
+from src.analysis.tables import point_table, trial_table
+from src.base.text import short_keys, show, show_bytes, show_metric
+from src.data.dataset import Dataset, Part
+from src.ledger.history import History
+from src.ledger.objective import Objective
+from src.ledger.records import PointState, Role, TrialState
+
+STATUS = ("sweep", "state", "trials", "failed", "infeasible", "best", "written", "disk", "to go on")
+STATUS_TEXTS = ("sweep", "state", "best", "to go on")  # the other columns hold numbers
+UNITS = (("days", 86400), ("h", 3600), ("min", 60))
+CLASSES = 12  # that are counted one by one
+
+
+# --------------------------------------------------------------------------------------- one sweep
+
+
+def preview_table(history: History) -> Table:
+    """All points with what a preview knows of them."""
+    table = new_table("point", *short_keys(list(history.points[0].values)), "parameters", "state")
+    for point in history.points:
+        cells = [str(point.number), *map(show_escaped, point.values.values())]
+        table.add_row(
+            *cells,
+            f"{point.parameters:,}" if point.parameters else "–",
+            point.state,
+            style="" if point.state == PointState.FEASIBLE else "dim",
+        )
+    return table
+
+
+def leaderboard(history: History, limit: int | None) -> Table:
+    """The best, best first: trials, or points with mean ± standard deviation where these have several seeds."""
+    several = any(len(result.trials) > 1 for result in rank_points(history))
+    return board_of_points(history, limit) if several else board_of_trials(history, limit)
+
+
+def board_of_points(history: History, limit: int | None) -> Table:
+    """Points that have a result."""
+    shown = point_table(history)[:limit]
+    keys = list(history.points[0].values)
+    roles = any(row["role"] == Role.CONFIRM for row in shown)
+    columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", "val_accuracy", "val_loss", "seconds"]
+    table = new_table(*columns, "parameters", text=("seeds",))
+    for place, row in enumerate(shown, 1):
+        cells = [str(row["point"]), *(show_escaped(row[key]) for key in keys)]
+        cells += ["fresh" if row["role"] == Role.CONFIRM else "of the search"] if roles else []
+        cells += [str(row["seeds"]), show_mean(row, "val_accuracy"), show_mean(row, "val_loss")]
+        table.add_row(*cells, f"{row['seconds']:.1f}", f"{row['parameters']:,}", style="bold" if place == 1 else "")
+    return table
+
+
+def board_of_trials(history: History, limit: int | None) -> Table:
+    """Trials, with their states where not all shown have finished."""
+    shown = trial_table(history)[:limit]
+    keys = list(history.points[0].values) if history.points else []
+    states = any(row["state"] != TrialState.FINISHED or row["reason"] or row["drift"] for row in shown)
+    columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
+    table = new_table(*columns, *(["state"] if states else []))
+    for place, row in enumerate(shown, 1):
+        cells = [str(row["trial"]), *(show_escaped(row[key]) for key in keys), show_metric(row["val_accuracy"])]
+        cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
+        cells += [f"{row['parameters']:,}", *([escape(show_state(row))] if states else [])]
+        best = place == 1 and row["state"] == TrialState.FINISHED
+        table.add_row(*cells, style="bold" if best else "")
+    return table
+
+
+def show_state(row: dict[str, Any]) -> str:
+    """A trial's state, or why it was stopped early; whole reasons are in CSV, JSON and the report."""
+    was_stopped = row["state"] == TrialState.FINISHED and row["reason"]
+    state = row["reason"].partition(":")[0] if was_stopped else row["state"]
+    return f"{state}; under {row['drift']}" if row["drift"] else str(state)
+
+
+def board_of_values(table: list[dict[str, Any]], objective: Objective) -> Table:
+    """Values of a key, and how far each is behind the first."""
+    key = next(iter(table[0]))
+    scale = objective.factor
+    board = new_table(key.rpartition(".")[2], "n", objective.name, "seconds", "behind", "95% interval", text=("key",))
+    for place, row in enumerate(table):
+        low, high = row["behind_low"], row["behind_high"]
+        interval = "–" if low is None else f"{scale * low:.2f} to {scale * high:.2f}"
+        behind = "–" if row["behind"] is None else f"{scale * row['behind']:.2f}{objective.unit}"
+        cells = [row[key], str(row["trials"]), show_mean(row, objective.name), f"{row['seconds']:.1f}"]
+        board.add_row(*map(escape, (*cells, behind, interval)), style="" if place else "bold")
+    return board
+
+
+# ------------------------------------------------------------------------------------------ sweeps
+
+
+def board_of_sweeps(table: list[dict[str, Any]]) -> Table:
+    """First places, a row a sweep."""
+    columns = ["sweep", "best", "n", "val_accuracy", "val_loss", "seconds", "parameters", "test_accuracy"]
+    board = new_table(*columns, text=("sweep", "best"))
+    for row in table:
+        cells = [row["sweep"], row["best"], str(row["seeds"])]
+        cells += [show_mean(row, "val_accuracy"), show_mean(row, "val_loss"), f"{row['seconds']:.1f}"]
+        board.add_row(*map(escape, cells), f"{row['parameters']:,}", show_metric(row["test_accuracy"]))
+    return board
+
+
+def board_of_states(rows: list[dict[str, Any]], now: float) -> str:
+    """Sweeps in aligned columns, never cut: what stands in the last one can be copied."""
+    table = [STATUS, *(status_cells(row, now) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for line in table:
+        columns = zip(STATUS, line, widths, strict=True)
+        padded = (cell.ljust(width) if name in STATUS_TEXTS else cell.rjust(width) for name, cell, width in columns)
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def status_cells(row: dict[str, Any], now: float) -> tuple[str, ...]:
+    """A row as text; a sweep that cannot be read has the reason where others have their command."""
+    age = show_age(now - datetime.fromisoformat(row["written"]).timestamp())
+    disk = show_bytes(row["bytes"])
+    if row["state"] == "unreadable":
+        return row["sweep"], row["state"], "–", "–", "–", "–", age, disk, row["reason"]
+    best = "–" if row["best"] is None else f"{row['objective']} {show_metric(row['best'])}"
+    best += f" (mean of {row['seeds']})" if row["seeds"] > 1 else ""
+    done = f"{row['finished']}/{row['trials']}"
+    state = f"{row['state']} {row['reason']}".strip()
+    numbers = done, str(row["failed"]), str(row["infeasible"])
+    return row["sweep"], state, *numbers, best, age, disk, row["command"] or "–"
+
+
+def show_age(seconds: float) -> str:
+    """`40 s`, `3 min`, `2 h`, `5 days`: the largest unit of which two have passed."""
+    found = (f"{int(seconds / size)} {unit}" for unit, size in UNITS if seconds >= 2 * size)
+    return next(found, f"{max(int(seconds), 0)} s")
+
+
+# -------------------------------------------------------------------------------------------- data
+
+
+def board_of_data(data: Dataset) -> Table:
+    """The parts of the data: images, pixels, images of each class."""
+    parts = {"train": data.train, "validation": data.validation, "test": data.test}
+    classes = [f"class {label}" for label in range(data.num_classes)] if data.num_classes <= CLASSES else ["a class"]
+    board = new_table("part", "images", "pixels", *classes, text=("part",))
+    for name, part in parts.items():
+        pixels = f"{part.x.min():.4g}–{part.x.max():.4g}"
+        board.add_row(name, f"{len(part):,}", pixels, *show_counts(part, data.num_classes))
+    return board
+
+
+def show_counts(part: Part, num_classes: int) -> list[str]:
+    """Images of each class, or the fewest and most."""
+    counts = np.bincount(part.y, minlength=num_classes)
+    return [f"{n:,}" for n in counts] if num_classes <= CLASSES else [f"{counts.min():,}–{counts.max():,}"]
+
+
+# ------------------------------------------------------------------------------------------ pieces
+
+
+def new_table(*columns: str, text: Collection[str] = ("state",)) -> Table:
+    """A plain table of numbers, but for the columns that hold text."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        words = column in text
+        heading = column.replace("_", "\n")
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, vertical="bottom")
+    return table
+
+
+def show_escaped(value: Any) -> str:
+    """A cell whose brackets are no markup."""
+    return escape(show(value))
+
+
+def show_mean(row: dict[str, Any], metric: str) -> str:
+    """`0.9860 ± 0.0021`; without the deviation of a single one."""
+    deviation = row[f"{metric}_sd"]
+    return show_metric(row[metric]) + (f" ± {show_metric(deviation)}" if deviation is not None else "")

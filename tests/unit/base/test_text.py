@@ -1,0 +1,80 @@
+"""Words, numbers and tables as text."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from src.base.text import render, short_keys, show_bytes, show_metric, show_seconds, show_value, spans
+
+TABLE: list[dict[str, Any]] = [
+    {"trial": 1, "filters": [8, 16], "reason": 'with a comma, "quotes"\nand a line', "val_loss": 1 / 3, "run": None},
+    {"trial": 2, "filters": "größe", "reason": "", "val_loss": 1e-300, "run": True},
+]
+
+
+def test_json_round_trip() -> None:
+    """Read back, the JSON is the table."""
+    assert json.loads(render(TABLE, "json")) == TABLE
+
+
+def test_csv_round_trip() -> None:
+    """Read back, the CSV has a row for each row, the table's columns, and exact numbers."""
+    read = list(csv.DictReader(io.StringIO(render(TABLE, "csv"))))
+    assert list(read[0]) == list(TABLE[0])
+    assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in TABLE] == read
+    assert [float(row["val_loss"]) for row in read] == [1 / 3, 1e-300]
+
+
+@pytest.mark.parametrize(("kind", "text"), [("json", "[]"), ("csv", "")])
+def test_render_without_rows(kind: str, text: str) -> None:
+    """A sweep without trials has an empty table."""
+    assert render([], kind) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [([], ""), ([4], "4"), ([1, 2, 3], "1–3"), ([37, 38, 40, 45, 46], "37–38, 40, 45–46")],
+)
+def test_spans(numbers: list[int], words: str) -> None:
+    """Neighbours are written as from–to."""
+    assert spans(numbers) == words
+
+
+@pytest.mark.parametrize(
+    ("keys", "short"),
+    [
+        (["architecture.kernel", "activation"], ["kernel", "activation"]),
+        (["architecture.dropout", "x.dropout", "a.pool"], ["architecture.dropout", "x.dropout", "pool"]),
+        ([], []),
+    ],
+)
+def test_short_keys(keys: list[str], short: list[str]) -> None:
+    """The last part of a key, unless two would be the same."""
+    assert short_keys(keys) == short
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("relu", "relu"), (None, "null"), (True, "true"), ([1, [2, "a"]], "[1,[2,a]]"), ({"name": "elu", "a": 1}, "elu")],
+)
+def test_values_as_on_the_command_line(value: Any, text: str) -> None:
+    """A value is written as it would be given; a group's option by its name."""
+    assert show_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "1 s"), (89, "89 s"), (91, "2 min"), (7_100, "119 min"), (7_201, "2 h 1 min"), (86_400, "24 h 0 min")],
+)
+def test_seconds(seconds: float, text: str) -> None:
+    """Time is rounded up, in the unit that a person would say."""
+    assert show_seconds(seconds) == text
+
+
+def test_sizes_and_metrics() -> None:
+    """Bytes are rounded up; a metric has four places, unless it is huge or not there."""
+    assert [show_bytes(count) for count in (0, 1, 2_000_001, 3.44e9)] == ["0 MB", "1 MB", "3 MB", "3.4 GB"]
+    assert [show_metric(value) for value in (None, 0.98765, 12345.6)] == ["–", "0.9877", "1.23e+04"]

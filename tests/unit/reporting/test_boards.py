@@ -1,0 +1,158 @@
+"""Tables as they are printed."""
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from src.data.dataset import Dataset, Part
+from src.ledger.events import Failed
+from src.ledger.history import History
+from src.ledger.jobs import TrainJob
+from src.ledger.objective import ACCURACY, LOSS
+from src.ledger.records import Cause
+from src.reporting.boards import (
+    board_of_data,
+    board_of_states,
+    board_of_sweeps,
+    board_of_values,
+    leaderboard,
+    preview_table,
+    show_age,
+)
+from src.search.problem import Plan
+from tests.unit.examples import checked_history, config, epoch, finish, trial_config
+
+SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool": {"choice": [1, 2]}}}
+
+
+@pytest.fixture
+def history() -> History:
+    """Of four trials and two duplicates, one has finished, one was stopped early, one has failed, one waits."""
+    made = checked_history(Plan.of(config("training.epochs=2", "search.retries=0", space=SPACE)))
+    finish(made, 1, epoch(1, 0.25), epoch(2, 1 / 3))
+    finish(made, 2, epoch(1, 0.5), reason="early stopping: no better in 2 epochs")
+    job = TrainJob(3, 1, trial_config(), 1, ACCURACY, 2, 2, None, ())
+    made.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
+    return made
+
+
+def printed(board: Table) -> list[list[str]]:
+    """The words of each line that is printed of a table."""
+    console = Console(width=200, file=io.StringIO(), highlight=False)
+    console.print(board)
+    assert isinstance(console.file, io.StringIO)
+    return [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
+
+
+# --------------------------------------------------------------------------------------- one sweep
+
+
+def test_leaderboard(history: History) -> None:
+    """The best first, cut where asked, with metrics to four places."""
+    first, second = printed(leaderboard(history, 2))[-2:]
+    assert first[:5] == ["2", "[8,", "16]", "2", "0.5000"] and second[0] == "1"
+    assert "0.3333" in second and "2/2" in second
+
+
+def test_states_are_short(history: History) -> None:
+    """Where not all have finished each has its state; of one that was stopped early it is why, up to the colon."""
+    lines = [" ".join(line) for line in printed(leaderboard(history, None))[-4:]]
+    ends = "early stopping", "finished", "failed", "waiting"
+    assert [line.endswith(end) for line, end in zip(lines, ends, strict=True)] == [True] * 4
+
+
+def test_drift_is_said(history: History) -> None:
+    """A trial that was trained under other versions is marked."""
+    history.trial(1).drift = "tensorflow 2.20 → 2.21"
+    assert printed(leaderboard(history, 2))[-1][-6:] == ["finished;", "under", "tensorflow", "2.20", "→", "2.21"]
+
+
+def test_points_of_several_seeds() -> None:
+    """Of several seeds a line is a point, with mean and deviation; those on fresh seeds are told apart."""
+    words = ("training.epochs=1", "search.repeats=2", "search.confirm=1", "search.confirm_repeats=2")
+    plan = Plan.of(config(*words, space={"architecture": {"pool": {"choice": [1, 2]}}}))
+    made = checked_history(plan)
+    for number, value in ((1, 0.1), (2, 0.5), (3, 0.2), (4, 0.7)):
+        finish(made, number, epoch(1, value))
+    lines = printed(leaderboard(made, None))
+    assert lines[-2][:6] == ["2", "2", "2", "0.6000", "±", "0.1414"] and "seeds" not in lines[0]
+    for trial in made.trials[:2]:
+        trial.role = type(trial.role).CONFIRM
+    lines = printed(leaderboard(made, None))
+    assert any("fresh" in line for line in lines) and any(line[2:5] == ["of", "the", "search"] for line in lines)
+
+
+def test_preview_table(history: History) -> None:
+    """A preview has a line for every point, with its state."""
+    words = [word for line in printed(preview_table(history)) for word in line]
+    assert (words.count("feasible"), words.count("duplicate")) == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"),
+    [(ACCURACY, ["2.50", "points", "-1.00", "to", "6.00"]), (LOSS, ["0.03", "-0.01", "to", "0.06"])],
+)
+def test_values_of_a_key(objective: Any, words: list[str]) -> None:
+    """The first is behind nobody; the others by a difference in the objective's unit, with its interval."""
+    names = "behind", "behind_low", "behind_high"
+    table = [
+        {"a.pool": value, "trials": 2, objective.name: 0.5, f"{objective.name}_sd": None, "seconds": 1.25}
+        | dict(zip(names, behind, strict=True))
+        for value, behind in (("1", (None, None, None)), ("[x]", (0.025, -0.01, 0.06)))
+    ]
+    heading, *_, first, second = printed(board_of_values(table, objective))
+    assert "pool" in heading or heading == ["val"]
+    assert first == ["1", "2", "0.5000", "1.2", "–", "–"]
+    assert second == ["[x]", "2", "0.5000", "1.2", *words]
+
+
+# ------------------------------------------------------------------------------------------ sweeps
+
+
+def test_first_places_of_sweeps() -> None:
+    """A row a sweep; one that was not evaluated has no test accuracy."""
+    metrics = {"val_accuracy": 0.9, "val_accuracy_sd": 0.01, "val_loss": 0.3, "val_loss_sd": None}
+    row = {"sweep": "mine", "best": "pool=2", "seeds": 3, "seconds": 2.0, "parameters": 1234, "test_accuracy": None}
+    (line,) = printed(board_of_sweeps([row | metrics]))[-1:]
+    assert line == ["mine", "pool=2", "3", "0.9000", "±", "0.0100", "0.3000", "2.0", "1,234", "–"]
+
+
+def test_states_of_sweeps() -> None:
+    """Columns are aligned and never cut; a sweep that cannot be read has the reason where others have their command."""
+    known = {"written": "2026-01-01T00:00:00+00:00", "bytes": 2_000_000, "infeasible": 0, "objective": "val_loss"}
+    whole = {"sweep": "a-long-name", "state": "complete", "reason": "with 2 pruned", "finished": 3, "trials": 5}
+    whole |= known | {"failed": 0, "best": 0.25, "seeds": 2, "command": "python -m src.sweep " + "x" * 300}
+    broken = {"sweep": "b", "state": "unreadable", "reason": "no ledger", "command": "python"} | known
+    now = 1767225600.0 + 600
+    heading, first, second = board_of_states([whole, broken], now).splitlines()
+    assert heading.split() == "sweep state trials failed infeasible best written disk to go on".split()
+    assert first.split()[:6] == ["a-long-name", "complete", "with", "2", "pruned", "3/5"]
+    assert "val_loss 0.2500 (mean of 2)" in first and "  10 min  " in first and first.endswith("x" * 300)
+    assert second.endswith("no ledger") and heading.index("to go on") == second.index("no ledger")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 s"), (0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (4e5, "4 days")],
+)
+def test_ages(seconds: float, words: str) -> None:
+    """An age is said in the largest unit of which two have passed."""
+    assert show_age(seconds) == words
+
+
+# -------------------------------------------------------------------------------------------- data
+
+
+@pytest.mark.parametrize("num_classes", [3, 40])
+def test_parts_of_the_data(num_classes: int) -> None:
+    """Images of each class are counted, of more than a dozen the fewest and most."""
+    part = Part(np.full((num_classes + 1, 2, 2, 1), 7, np.uint8), np.array([*range(num_classes), 0], np.int32))
+    data = Dataset("mine", part, part, part, num_classes, 1.0, "digest", "resize")
+    lines = printed(board_of_data(data))
+    counts = ["2", "1", "1"] if num_classes == 3 else ["1–2"]
+    assert [line[0] for line in lines[-3:]] == ["train", "validation", "test"]
+    assert lines[-1] == ["test", str(num_classes + 1), "7–7", *counts]
