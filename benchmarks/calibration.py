@@ -23,7 +23,7 @@ from src.analysis.ranking import point_results
 from src.ledger.database import read_history
 from src.ledger.records import Role
 from src.ledger.sweep_folder import open_sweep
-from src.reporting.console import new_table
+from src.reporting.boards import new_table
 
 NAME, SEEDS, IMAGES = "calibration", 40, 500
 COMMAND = ["architecture=dnn", "search=dnn_grid", "data.validation=0.5", "training.epochs=5", "tracking=none"]

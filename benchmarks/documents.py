@@ -24,7 +24,7 @@ from src.data.dataset import Dataset
 from src.data.load import load
 from src.ledger.jobs import TrainJob
 from src.ledger.objective import ACCURACY
-from src.reporting.console import new_table
+from src.reporting.boards import new_table
 
 REPORTED = {  # by the documents: test accuracy, loss
     "cnn_5x5": "> 0.98, < 0.05",

@@ -17,7 +17,7 @@ from rich.console import Console
 from src.ledger.database import read_history
 from src.ledger.records import TrialState
 from src.ledger.sweep_folder import list_sweeps, open_sweep
-from src.reporting.console import new_table
+from src.reporting.boards import new_table
 
 SWEEP = ["architecture=dnn", "search=cnn_random", "~search.space.architecture", "training.epochs=2", "workers.count=2"]
 

@@ -23,7 +23,7 @@ from src.data.image_files import PREPARATIONS, prepare
 from src.data.load import load
 from src.ledger.sweep_folder import find, last_config
 from src.predict import load as load_network
-from src.reporting.console import new_table
+from src.reporting.boards import new_table
 
 Page = NDArray[np.float64]  # brightness, 0 to 1
 Draw = Callable[[Page, np.random.Generator], Page]
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     """Print the table."""
     name = (arguments or ["latest"])[0]
     test = load(last_config(find(Path("sweeps"), name).path).data).test
-    network = load_network(name, Path("sweeps"), Path("mlruns"))
+    network = load_network(name, Path("sweeps"), Path("mlruns")).model
     from src.training.export import predict
 
     table = new_table("test digits", *PREPARATIONS, text=("test digits",))

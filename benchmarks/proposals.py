@@ -15,7 +15,7 @@ from rich.console import Console
 from src.config.compose import CONF, resolve, validate
 from src.config.schema import Config
 from src.ledger.records import Values, point_key
-from src.reporting.console import new_table
+from src.reporting.boards import new_table
 from src.search.points import Space
 from src.search.samplers import propose, random_point
 from src.search.space import parse

@@ -6,10 +6,10 @@
 `curves.csv` has the 40 points of `cnn_grid` that can be built, trained on mnist_5k for ten passes over its 4,000 images
 with each of some seeds, and looked at after every 1,000 images (an epoch of `training.epoch_size=1000`): how many of the
 500 validation images were right, the loss, and which images were right at the best epoch. A replay is a sweep by the
-project's own plan that reads a trial's epochs from the table. So that replays differ, each point's curve is that of a
-seed drawn for this point. What a point is worth is its mean over all seeds; the regret of a choice is what the best
-point has more. Two points are told apart where the interval of their difference at 95 % (by seeds and images, for this
-one pair) leaves zero out.
+project's own loop, on a backend that reads a trial's epochs from the table. So that replays differ, each point's curve
+is that of a seed drawn for this point. What a point is worth is its mean over all seeds; the regret of a choice is what
+the best point has more. Two points are told apart where the interval of their difference at 95 % (by seeds and images,
+for this one pair) leaves zero out.
 """
 
 import csv
@@ -18,6 +18,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -30,24 +31,23 @@ from rich.console import Console
 
 from src.analysis.contrasts import Group, compare
 from src.analysis.ranking import best_trial
+from src.base.processes import Interrupt
 from src.config.compose import CONF, resolve, validate
 from src.config.schema import Config
-from src.execution.coordinator import propose
-from src.ledger.database import read_history
-from src.ledger.events import Checked, EpochEnded, Event, Finished, Paused, Started
+from src.execution.coordinator import Coordinator, run
+from src.execution.simulator import FILE, Simulator
+from src.ledger.database import Ledger, read_history
+from src.ledger.events import Checked, EpochEnded, Event, Finished, Paused
 from src.ledger.files import read_arrays
-from src.ledger.history import History
-from src.ledger.jobs import CheckJob, ProbeJob, TrainJob
-from src.ledger.objective import ACCURACY
-from src.ledger.records import Epoch, File, Probe, Record, TrialState, point_key
+from src.ledger.jobs import CheckJob, EvaluateJob, Job, ProbeJob, TrainJob
+from src.ledger.records import Epoch, Evaluation, Probe, TrialState, point_key
 from src.ledger.sweep_folder import open_sweep
-from src.reporting.console import new_table
-from src.search.problem import Plan
-from src.search.schedule import next_job
+from src.reporting.boards import new_table
+from src.search.problem import SearchProblem
+from src.search.schedule import Schedule
 
 CURVES = Path(__file__).with_name("curves.csv")
 IMAGES, EPOCHS, SEARCHES = 500, 40, 20
-FILE = File("none", "")
 BASE = ["search=cnn_grid", "training.epoch_size=1000", f"training.epochs={EPOCHS}", "tracking=none"]
 RANDOM, TPE, GAUSS = "search.strategy=random", "search.strategy=tpe", "search.strategy=bayesian"
 SEARCHES_OF = [  # strategies and pruners with their amounts
@@ -144,37 +144,27 @@ def bits(curve: Curve) -> NDArray[np.float64]:
 # ------------------------------------------------------------------------------------------ replays
 
 
-class Table:
-    """Stands for a ledger: rows in memory, and each event changes them."""
-
-    def __init__(self) -> None:
-        self.history = History(ACCURACY)
-
-    def save(self, event: Event | Record) -> None:
-        """Apply an event."""
-        self.history.apply(event, 0)
-
-
 def replay(search: str, seed: int) -> tuple[int, int]:
     """The point that a search chooses, and how many epochs it has trained."""
     curves = read_curves()
-    plan, table = Plan.of(configuration(search, seed)), Table()
-    numbers = {point_key(values): number for number, values in enumerate(plan.space.grid, 1)}
+    problem = SearchProblem.of(configuration(search, seed))
+    numbers = {point_key(values): number for number, values in enumerate(problem.space.grid, 1)}
     drawn = np.random.default_rng(seed).integers(0, len(next(iter(curves.values()))), 1 + max(curves))
-    while True:
-        propose(plan, table)  # type: ignore[arg-type]
-        job = next_job(plan, table.history, ())
-        if not isinstance(job, CheckJob | ProbeJob | TrainJob):
-            break
-        point = table.history.point(table.history.trial(job.trial).point if isinstance(job, TrainJob) else job.point)
-        number = numbers[point_key(point.values)]
-        for event in answer(job, table.history, curves[number][drawn[number]] if number in curves else None):
-            table.save(event)
-    first = best_trial(table.history)
-    assert first
-    return numbers[point_key(table.history.point(first.point).values)], sum(
-        len(trial.epochs) for trial in table.history.trials
-    )
+    with closing(Ledger.in_memory(Path("none"), problem.objective)) as ledger:
+        history = ledger.history
+
+        def answer_job(job: Job) -> Iterator[Event]:
+            about_trial = isinstance(job, TrainJob | EvaluateJob)
+            point = history.point(history.trial(job.subject).point if about_trial else job.subject)
+            number = numbers[point.key]
+            return answer(job, curves[number][drawn[number]] if number in curves else None)
+
+        schedule = Schedule.of(problem, history)
+        run(Coordinator(schedule, ledger, Simulator(answer_job), Interrupt(), lambda event: None))
+        first = best_trial(history)
+        assert first
+        epochs = sum(len(trial.epochs) for trial in history.trials)
+        return numbers[history.point(first.point).key], epochs
 
 
 def configuration(search: str, seed: int) -> Config:
@@ -184,19 +174,21 @@ def configuration(search: str, seed: int) -> Config:
         return validate(resolve(compose("config", overrides=overrides)))
 
 
-def answer(job: CheckJob | ProbeJob | TrainJob, history: History, curve: Curve | None) -> Iterator[Event]:
+def answer(job: Job, curve: Curve | None) -> Iterator[Event]:
     """What a worker would say, from the table; a point that is not in it cannot be built."""
-    if isinstance(job, CheckJob):
-        yield Checked(job.point, "", curve.parameters) if curve else Checked(job.point, "cannot be built")
-    elif isinstance(job, ProbeJob):
-        yield Probe(job.point, job.operations, 1.0, 0.001)
-    else:
-        assert curve
-        yield Started(job.trial, job.attempt)
-        for number in range(len(history.trial(job.trial).epochs) + 1, job.until + 1):
-            metrics = {"val_accuracy": curve.right[number - 1] / IMAGES, "val_loss": curve.loss[number - 1]}
-            yield EpochEnded(job.trial, Epoch(number, metrics, 1.0, 0.0), FILE)
-        yield Paused(job.trial) if job.pauses else Finished(job.trial, FILE)
+    match job:
+        case CheckJob():
+            yield Checked(job.point, "", curve.parameters) if curve else Checked(job.point, "cannot be built")
+        case ProbeJob():
+            yield Probe(job.point, job.operations, 1.0, 0.001)
+        case TrainJob():
+            assert curve
+            for number in range(len(job.epochs) + 1, job.until + 1):
+                metrics = {"val_accuracy": curve.right[number - 1] / IMAGES, "val_loss": curve.loss[number - 1]}
+                yield EpochEnded(job.trial, Epoch(number, metrics, 1.0, 0.0), FILE)
+            yield Paused(job.trial) if job.pauses else Finished(job.trial, FILE)
+        case EvaluateJob():
+            yield Evaluation(job.trial, job.epoch, 0.0, 0.0, 0.0)
 
 
 # ------------------------------------------------------------------------------------------- curves

@@ -12,17 +12,14 @@ Whatever the user can fix is a UserError. What takes long to import is imported 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from src.analysis.conclusions import judge, judge_search, judge_sweeps, wording
-from src.analysis.contrasts import compare
-from src.analysis.groups import by_key, by_sweep, refuse_unlike
-from src.analysis.ranking import point_results, rank_points
-from src.analysis.tables import sweep_table, trial_table, value_table
+from src.analysis import findings
+from src.analysis.findings import Findings
+from src.analysis.ranking import rank_points
 from src.base.disk import contents
 from src.base.errors import UserError
 from src.base.processes import catch_signals
@@ -37,7 +34,6 @@ from src.ledger.events import Event
 from src.ledger.history import History
 from src.ledger.lock import lock_sweep
 from src.ledger.notices import Notice
-from src.ledger.records import Role
 from src.ledger.sweep_folder import Sweep, last_config
 
 if TYPE_CHECKING:
@@ -84,20 +80,21 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
     from src.tracking.observer import MlflowObserver
 
     with ExitStack() as stack:
-        interrupt = stack.enter_context(catch_signals())
-        session = stack.enter_context(open_session(config, command, interrupt))
+        session = stack.enter_context(open_session(config, command))
+        session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
         start_log(session.path / "sweep.log")
         if console:
             screen = Screen(console, session.schedule, session.slots, len(session.data.train))
             session.observers.append(stack.enter_context(screen))
         if follow:
             session.observers.append(Follower(follow))
-        session.observers.append(ReportWriter(sweep_folder.open_sweep(session.path), session.history, session.data))
+        opened = sweep_folder.open_sweep(session.path)
+        session.observers.append(ReportWriter(opened, session.history, session.data, session.tell))
         if config.tracking.name == "mlflow":
             mirror = MlflowObserver(config, session.path, session.history, session.tell)
             session.observers.append(stack.enter_context(mirror))
         run_session(session)
-        return Outcome(session.path, session.history, interrupt.signal)
+        return Outcome(session.path, session.history, session.interrupt.signal)
 
 
 def preview(config: Config, console: Console) -> int:
@@ -108,7 +105,8 @@ def preview(config: Config, console: Console) -> int:
     from src.reporting.console import overview
     from src.reporting.display import Screen
 
-    with catch_signals() as interrupt, open_preview(config, interrupt) as session:
+    with open_preview(config) as session, catch_signals() as interrupt:
+        session.interrupt = interrupt
         images = len(session.data.train)
         with Screen(console, session.schedule, session.slots, images) as screen:
             session.observers.append(screen)
@@ -128,7 +126,7 @@ def sync(sweep: Sweep, console: Console, mlruns: Path | None = None, uri: str | 
     Raises UserError where the sweep is in use, or ran without MLflow.
     """
     from src.execution.session import complete
-    from src.reporting.display import Completion
+    from src.reporting.completion import Completion
     from src.tracking.observer import MlflowObserver
 
     with lock_sweep(sweep.path, steal=False), catch_signals() as interrupt:
@@ -171,43 +169,22 @@ def describe_sweeps(sweeps: Path = SWEEPS) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------------------------------- comparing
 
 
-@dataclass(frozen=True)
-class Findings:
-    """A table, the best first, and what it is worth, in sentences."""
-
-    table: list[dict[str, Any]]
-    conclusions: list[str]
-
-
 def compare_trials(sweep: Sweep) -> Findings:
-    """One row a trial (`trial_table`), and whether the first place is more than chance. Raises UserError."""
-    history = read(sweep)
-    return Findings(trial_table(history), judge_search(sweep.path, history))
+    """One row a trial, and whether the first place is more than chance. Raises UserError where nothing can be read."""
+    return findings.compare_trials(sweep, read(sweep))
 
 
 def compare_values(sweep: Sweep, key: str) -> Findings:
-    """One row a value of a key (`value_table`), paired over equal seeds and equal other settings.
+    """One row a value of a key, paired over equal seeds and equal other settings.
 
     Raises UserError where the key was not searched, or no trial has finished.
     """
-    history = read(sweep)
-    if not rank_points(history):
-        raise UserError(f"{sweep.name}: no trial has finished, so there is nothing to compare.")
-    comparison = compare(by_key(sweep.path, history, key), history.objective.is_higher_better)
-    return Findings(value_table(history, key, comparison), judge(comparison, history.objective, wording(key)))
+    return findings.compare_values(sweep, read(sweep), key)
 
 
 def compare_sweeps(sweeps: Sequence[Sweep]) -> Findings:
-    """One row a sweep: its first place (`sweep_table`). Raises UserError where they are not on the same images."""
-    refuse_unlike(sweeps)
-    histories = [read(sweep) for sweep in sweeps]
-    table = sweep_table([(sweep.name, history) for sweep, history in zip(sweeps, histories, strict=True)])
-    sizes = [len(point_results(history, Role.SEARCH)) for history in histories]
-    pairs = sum(a * b for a, b in combinations(sizes, 2))
-    comparison = compare(by_sweep(sweeps, histories), sweeps[0].objective.is_higher_better, pairs=pairs)
-    order = [group.label for group in comparison.groups]
-    table.sort(key=lambda row: order.index(row["sweep"]))
-    return Findings(table, judge_sweeps(comparison, sweeps[0].objective, max(sizes)))
+    """One row a sweep, by its first place. Raises UserError where their results cannot be compared."""
+    return findings.compare_sweeps(sweeps, [read(sweep) for sweep in sweeps])
 
 
 @dataclass(frozen=True)
@@ -302,21 +279,3 @@ def find_all(sweep: Sweep) -> tuple[Whole, "Traces"]:
 def load_data(config: Config) -> Dataset:
     """The images that a configuration names, checked and split. Raises UserError that says what is wrong with them."""
     return load(config.data)
-
-
-def count_shared(data: Dataset) -> int:
-    """Test images that are the same, pixel by pixel, as one of the other parts."""
-    known = {image.tobytes() for part in (data.train, data.validation) for image in part.x}
-    return sum(image.tobytes() in known for image in data.test.x)
-
-
-def draw_samples(config: Config, data: Dataset) -> Path:
-    """The first training images of each class, as a picture beside the sweeps. Raises UserError where it cannot be."""
-    from src.figures import of_images, style
-
-    path = Path(config.paths.sweeps) / f"{data.label}.png"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return style.save(of_images.samples(data.train), path)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror}): choose another paths.sweeps=….") from error

@@ -7,7 +7,6 @@ python -m src.clean SWEEP --all --yes    the sweep
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,7 +21,7 @@ def main(
     sweep: SweepName,
     everything: Annotated[bool, typer.Option("--all", help="The whole sweep, with its runs in MLflow.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it, instead of only saying it.")] = False,
-    sweeps: SweepsFolder = Path("sweeps"),
+    sweeps: SweepsFolder = api.SWEEPS,
 ) -> None:
     """Say what would be removed of a sweep to free its disk; with --yes, remove it."""
     found = api.find_sweep(sweep, sweeps)
@@ -38,7 +37,7 @@ def main(
         print("Stopped half way: the same command goes on.", file=sys.stderr)
         raise typer.Exit(130) from None
     if is_anything and not yes:
-        folder = [] if sweeps == Path("sweeps") else ["--sweeps", str(sweeps)]
+        folder = [] if sweeps == api.SWEEPS else ["--sweeps", str(sweeps)]
         words = shlex.join([found.name, *(["--all"] if everything else []), *folder, "--yes"])
         print(f"Nothing has been removed. To do it: {command('clean')} {words}")
 

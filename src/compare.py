@@ -9,7 +9,6 @@ python -m src.compare SWEEP --format csv > results.csv
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from src import api
+from src.analysis.findings import Findings
 from src.analysis.tables import left_out, trial_table
 from src.base.errors import UserError
 from src.base.text import number_of, render, spans
@@ -31,7 +31,7 @@ def main(
     by: Annotated[str | None, typer.Option(help="A key of the space: the effect of its values.")] = None,
     format: Format = "table",
     report: Annotated[bool, typer.Option("--report", help="Write the sweep's page anew.")] = False,
-    sweeps: SweepsFolder = Path("sweeps"),
+    sweeps: SweepsFolder = api.SWEEPS,
 ) -> None:
     """Print one row a trial, a value of a key, or a sweep; the best first."""
     found = [api.find_sweep(name, sweeps) for name in sweep or ["latest"]]
@@ -61,7 +61,7 @@ def print_trials(sweep: Sweep, format: str) -> None:
     print_conclusions(console, sweep.path, history)
 
 
-def print_findings(findings: api.Findings, format: str, draw: Callable[[list[dict[str, Any]]], Table]) -> None:
+def print_findings(findings: Findings, format: str, draw: Callable[[list[dict[str, Any]]], Table]) -> None:
     """A table, drawn for people or rendered for programs; for people the sentences on it too."""
     if format != "table":
         print(render(findings.table, format))

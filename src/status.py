@@ -5,7 +5,6 @@ python -m src.status --format json
 """
 
 import time
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -18,7 +17,7 @@ from src.reporting.boards import board_of_states
 
 def main(
     format: Annotated[Literal["table", "json"], typer.Option(help="How to print.")] = "table",
-    sweeps: SweepsFolder = Path("sweeps"),
+    sweeps: SweepsFolder = api.SWEEPS,
 ) -> None:
     """Print one row a sweep, the one written last first."""
     rows = api.describe_sweeps(sweeps)

@@ -147,7 +147,8 @@ class Ranking:
             if record.role == Role.CONFIRM:
                 known = self.open_confirmations
                 (known.add if record.state.is_open else known.discard)(record.number)
-            self.rank(record.role, record.point)
+            if record.role != Role.REFIT:  # it has no validation images to be ranked by
+                self.rank(record.role, record.point)
         elif isinstance(record, Point):  # its parameters decide ties
             for role in Role:
                 if (role, record.number) in self.keys:

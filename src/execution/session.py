@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from src.analysis.ranking import Ranking
 from src.analysis.tables import left_out
 from src.base.disk import free_bytes
 from src.base.errors import UserError
@@ -34,7 +35,7 @@ from src.ledger.history import History
 from src.ledger.jobs import CheckJob, Slot
 from src.ledger.lock import lock_sweep
 from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Notice, Opened, Planned, Stopping
-from src.ledger.records import Invocation, PointState, TrialState
+from src.ledger.records import Invocation, PointState, Role, Trial, TrialState
 from src.ledger.sweep_folder import create_or_check, similar_sweeps, sweep_path, write_last
 from src.search.estimate import bytes_needed
 from src.search.problem import SearchProblem
@@ -62,8 +63,8 @@ class Session:
     data: Dataset
     path: Path
     ledger: Ledger
-    interrupt: Interrupt
     opened: Opened
+    interrupt: Interrupt = field(default_factory=Interrupt)  # who runs it puts the one there that counts signals
     observers: list[Observer] = field(default_factory=list)
     backend: Backend | None = None
     drift: str = ""
@@ -101,13 +102,14 @@ class Session:
         if keep == "all" or len(index.holding) <= max(keep, 1):
             return
         kept = {trial.number for trial in islice(self.schedule.ranking.best_trials(), max(keep, 1))}
-        for number in sorted(index.holding - kept):
-            if self.history.trial(number).run_id or self.config.tracking.name != "mlflow":
-                self.ledger.save(Dropped(number))
+        for trial in map(self.history.trial, sorted(index.holding - kept)):
+            is_mirrored = trial.run_id or self.config.tracking.name != "mlflow"
+            if is_mirrored and is_ranked(self.schedule.ranking, trial):
+                self.ledger.save(Dropped(trial.number))
 
 
 @contextmanager
-def open_session(config: Config, command: str, interrupt: Interrupt) -> Iterator[Session]:
+def open_session(config: Config, command: str) -> Iterator[Session]:
     """Create or take up the sweep that a configuration names. Raises UserError where that cannot be.
 
     `command` is written down as what goes on with it.
@@ -121,7 +123,7 @@ def open_session(config: Config, command: str, interrupt: Interrupt) -> Iterator
         write_last(path, config, command)
         with closing(Ledger.open(path, problem.objective)) as ledger:
             schedule = Schedule.of(problem, ledger.history)
-            yield Session(schedule, data, path, ledger, interrupt, Opened(path, is_new, similar))
+            yield Session(schedule, data, path, ledger, Opened(path, is_new, similar))
 
 
 def run_session(session: Session) -> None:
@@ -200,7 +202,7 @@ def complete(ledger: Ledger, events: Generator[Event | None, None, None], interr
 
 
 @contextmanager
-def open_preview(config: Config, interrupt: Interrupt) -> Iterator[Session]:
+def open_preview(config: Config) -> Iterator[Session]:
     """The sweep that a configuration names, in memory: nothing is stored. Raises UserError as `open_session`."""
     problem = SearchProblem.of(config)
     data = load(config.data)
@@ -208,7 +210,7 @@ def open_preview(config: Config, interrupt: Interrupt) -> Iterator[Session]:
     with closing(Ledger.in_memory(path, problem.objective)) as ledger:
         recover(config, ledger)
         schedule = Schedule.of(problem, ledger.history)
-        yield Session(schedule, data, path, ledger, interrupt, Opened(path, False))
+        yield Session(schedule, data, path, ledger, Opened(path, False))
 
 
 def look_ahead(session: Session) -> int:
@@ -231,6 +233,13 @@ def useful(history: History) -> int:
 
 
 # ------------------------------------------------------------------------------------------ pieces
+
+
+def is_ranked(ranking: Ranking, trial: Trial) -> bool:
+    """Whether a finished trial is among `best_trials`: no refit, which is the result, nor one whose point has no place."""
+    has_place = (Role.SEARCH, trial.point) in ranking.keys
+    is_confirmed = (Role.CONFIRM, trial.point) in ranking.keys and not ranking.open_confirmations
+    return trial.role != Role.REFIT and (has_place or is_confirmed)
 
 
 def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:

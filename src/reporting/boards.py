@@ -1,17 +1,15 @@
-"""Tables as they are printed: points and trials, values of a key, sweeps, states, data."""
+"""Tables as they are printed: points and trials, values of a key, sweeps and their states."""
 
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
 from src.analysis.ranking import rank_points
 from src.analysis.tables import point_table, trial_table
 from src.base.text import short_keys, show, show_bytes, show_metric
-from src.data.dataset import Dataset, Part
 from src.ledger.history import History
 from src.ledger.objective import Objective
 from src.ledger.records import PointState, Role, TrialState
@@ -19,7 +17,6 @@ from src.ledger.records import PointState, Role, TrialState
 STATUS = ("sweep", "state", "trials", "failed", "infeasible", "best", "written", "disk", "to go on")
 STATUS_TEXTS = ("sweep", "state", "best", "to go on")  # the other columns hold numbers
 UNITS = (("days", 86400), ("h", 3600), ("min", 60))
-CLASSES = 12  # that are counted one by one
 
 
 # --------------------------------------------------------------------------------------- one sweep
@@ -141,26 +138,6 @@ def show_age(seconds: float) -> str:
     """`40 s`, `3 min`, `2 h`, `5 days`: the largest unit of which two have passed."""
     found = (f"{int(seconds / size)} {unit}" for unit, size in UNITS if seconds >= 2 * size)
     return next(found, f"{max(int(seconds), 0)} s")
-
-
-# -------------------------------------------------------------------------------------------- data
-
-
-def board_of_data(data: Dataset) -> Table:
-    """The parts of the data: images, pixels, images of each class."""
-    parts = {"train": data.train, "validation": data.validation, "test": data.test}
-    classes = [f"class {label}" for label in range(data.num_classes)] if data.num_classes <= CLASSES else ["a class"]
-    board = new_table("part", "images", "pixels", *classes, text=("part",))
-    for name, part in parts.items():
-        pixels = f"{part.x.min():.4g}–{part.x.max():.4g}"
-        board.add_row(name, f"{len(part):,}", pixels, *show_counts(part, data.num_classes))
-    return board
-
-
-def show_counts(part: Part, num_classes: int) -> list[str]:
-    """Images of each class, or the fewest and most."""
-    counts = np.bincount(part.y, minlength=num_classes)
-    return [f"{n:,}" for n in counts] if num_classes <= CLASSES else [f"{counts.min():,}–{counts.max():,}"]
 
 
 # ------------------------------------------------------------------------------------------ pieces

@@ -12,18 +12,15 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from src.analysis.ranking import best
-from src.base.text import command, number_of, show_seconds, show_value
+from src.base.text import number_of, show_seconds, show_value
 from src.ledger.events import Checked, EpochEnded, Event, Failed, Finished, Paused, Reused
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, Job, Slot, TrainJob
 from src.ledger.notices import (
-    Completed,
-    Completing,
     Ended,
     Extended,
     LookingAhead,
@@ -35,13 +32,15 @@ from src.ledger.notices import (
     Trouble,
 )
 from src.ledger.records import Epoch, Evaluation, PointState, Role, TrialState
+from src.reporting.completion import Completion
 from src.reporting.console import overview, print_next_steps, result
 from src.search.estimate import seconds_left
 from src.search.schedule import Schedule, trials_to_come
 
 log = logging.getLogger("sweep")
 STOPPING = "stopping at the end of the running epochs; once more to stop at once"
-FRESH = 1.0  # seconds for which an estimate of the time left is shown again
+REDRAW = 0.25  # seconds between two drawings
+MANY, FRESH = 300, 1.0  # trials, from which on an estimate of the time left is shown again for so many seconds
 
 
 @dataclass
@@ -53,14 +52,15 @@ class Screen:
     slots: Callable[[], list[Slot]]
     train_images: int
     live: Live = field(init=False)
-    completion: "Completion" = field(init=False)
+    completion: Completion = field(init=False)
     told: set[str] = field(default_factory=set)
     is_stopping: bool = False
     path: Path = Path()  # the sweep's
     estimate: tuple[float, str] = (-FRESH, "")  # when it was made, and its words
+    drawn: float = -REDRAW  # when
 
     def __post_init__(self) -> None:
-        self.live = Live(console=self.console, refresh_per_second=4, transient=True, get_renderable=self.draw)
+        self.live = Live(console=self.console, auto_refresh=False, transient=True, get_renderable=self.draw)
         self.completion = Completion(self.console)
 
     def __enter__(self) -> "Screen":
@@ -85,6 +85,14 @@ class Screen:
         yield
 
     def on_event(self, event: Event | Notice | None) -> None:
+        """Print and log what an event means, and draw anew."""
+        self.tell(event)
+        now = time.monotonic()
+        if self.live.is_started and now - self.drawn >= REDRAW:
+            self.drawn = now
+            self.live.refresh()  # here, since a thread of its own would read records while they change
+
+    def tell(self, event: Event | Notice | None) -> None:
         """Print and log what an event means."""
         match event:
             case Finished() | Reused(state=TrialState.FINISHED):
@@ -139,7 +147,7 @@ class Screen:
     def start_live(self) -> None:
         """Draw from here on, on a terminal."""
         if self.console.is_terminal:
-            self.live.start()
+            self.live.start(refresh=True)
 
     def show_opened(self, opened: Opened) -> None:
         """Which sweep this is; a new one may be an old one with a key changed by mistake."""
@@ -206,8 +214,8 @@ class Screen:
 
     def time_left(self) -> str:
         """`; 7 min left`, or nothing as long as it is not known."""
-        now = time.monotonic()
-        if now - self.estimate[0] >= FRESH:
+        now, count = time.monotonic(), len(self.history.trials)
+        if now - self.estimate[0] >= FRESH or count < MANY or self.count_done() == self.count_all():
             left = seconds_left(self.schedule, self.train_images, max(len(self.slots()), 1))
             self.estimate = now, f"; {show_seconds(left)} left" if left else ""
         return self.estimate[1]
@@ -252,40 +260,6 @@ class Screen:
         epochs = f"epoch {len(trial.epochs)}/{self.schedule.until}"
         words = f"  worker {slot.number}: trial {trial.number} ({self.history.point(trial.point).title}) {epochs}{last}"
         return Text(words, overflow="ellipsis", no_wrap=True)
-
-
-@dataclass
-class Completion:
-    """Says what is waited for after training, and whether it is complete."""
-
-    console: Console
-    name: str = ""  # the sweep's
-    status: Status | None = None
-
-    def __enter__(self) -> "Completion":
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Nothing is waited for any more."""
-        if self.status:
-            self.status.stop()
-
-    def on_notice(self, notice: Any) -> None:
-        """Print what a notice means."""
-        match notice:
-            case Completing(what=what) if self.console.is_terminal:
-                self.status = self.console.status(f"writing the last of it to {what} (Ctrl-C leaves it for later) …")
-                self.status.start()
-            case Completing(what=what):
-                self.console.print(f"writing the last of it to {what} …")
-            case Completed(what=what, reason=reason):
-                self.stop()
-                if reason:
-                    text = f"{what} is not complete: {reason}. To complete it: {command('sync')} {self.name}"
-                    self.console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def describe_subject(job: Job) -> str:

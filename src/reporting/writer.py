@@ -1,19 +1,24 @@
 """Follows a session and writes its report at the end."""
 
-from collections.abc import Generator, Iterator
+import logging
+from collections.abc import Callable, Generator, Iterator
 
+from src.base.errors import first_line
+from src.base.text import command
 from src.data.dataset import Dataset
 from src.ledger.events import Event
 from src.ledger.history import History
-from src.ledger.notices import Notice
+from src.ledger.notices import Notice, Trouble
 from src.ledger.sweep_folder import Sweep
+
+log = logging.getLogger("sweep")
 
 
 class ReportWriter:
     """Writes the report when a session ends in which anything happened, or where there is none."""
 
-    def __init__(self, sweep: Sweep, history: History, data: Dataset) -> None:
-        self.sweep, self.history, self.data = sweep, history, data
+    def __init__(self, sweep: Sweep, history: History, data: Dataset, tell: Callable[[Notice], None]) -> None:
+        self.sweep, self.history, self.data, self.tell = sweep, history, data, tell
         self.is_stale = not (sweep.path / "report" / "report.html").is_file()
 
     def on_event(self, event: Event | Notice | None) -> None:
@@ -27,7 +32,16 @@ class ReportWriter:
     def finish(self, is_done: bool) -> Generator[None, None, None]:
         """Write the report."""
         if self.is_stale and self.history.trials:
-            from src.reporting import html  # draws
-
-            html.write(self.sweep, self.history, self.data)
+            self.write()
         yield
+
+    def write(self) -> None:
+        """Write the report, or say why it cannot be: the sweep is whole without it."""
+        from src.reporting import html  # draws
+
+        try:
+            html.write(self.sweep, self.history, self.data)
+        except Exception as error:  # a full disk, or a picture that fails in any other way
+            log.exception("the report")
+            again = f"To write it: {command('compare')} {self.sweep.name} --report"
+            self.tell(Trouble(f"the report is not written: {type(error).__name__}: {first_line(error)}. {again}"))

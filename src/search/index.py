@@ -115,8 +115,13 @@ class TrialIndex:
         self.prunable: SortedSet[int] = SortedSet()
         retries = self.problem.config.search.retries
         self.rungs = Rungs(self.problem.config.search, self.until, lambda t: has_ended(self.history, t, retries))
+        self.rungs.begin([trial for trial in self.history.trials if self.is_searched(trial)])
         for trial in self.history.trials:
             self.take(trial)
+
+    def is_searched(self, trial: Trial) -> bool:
+        """Whether a trial is one of the search that is asked for."""
+        return trial.role == Role.SEARCH and self.budget().asks_for(trial)
 
     def take(self, trial: Trial) -> None:
         """Bring everything to where a trial is."""
@@ -130,7 +135,7 @@ class TrialIndex:
         put(self.reached, trial.number, self.reaches(trial))
         put(self.holding, trial.number, trial.state.is_finished and trial.weights is not None)
         put(self.running, trial.number, trial.state == TrialState.RUNNING)
-        if trial.role == Role.SEARCH and self.budget().asks_for(trial):
+        if self.is_searched(trial):
             self.rungs.update(trial)
             for number in self.rungs.changed - {trial.number}:
                 self.classify(self.history.trial(number))

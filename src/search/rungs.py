@@ -4,17 +4,22 @@
 worked out anew, only when a trial reaches a rung or ends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from sortedcontainers import SortedList
 
 from src.config.schema import Search
+from src.ledger.objective import OBJECTIVES
 from src.ledger.records import Trial
-from src.search.pruners import Limit, Limits, bracket_sizes, limits, place_of, result, rungs, share, spoken
+from src.search.pruners import Limit, Limits, bracket_sizes, limits, place_of, rungs, share, spoken
 
 Ended = Callable[[Trial], bool]
 Keep = Callable[[int], int]
+
+
+Mark = tuple[float, float] | tuple[()] | None  # at a rung: a result; lost before it; on the way
 
 
 @dataclass
@@ -47,17 +52,30 @@ class Rungs:
             case "median":
                 self.recomputed = Recomputed(self, [*range(search.rung, until, search.rung), until])
 
+    def begin(self, trials: Sequence[Trial]) -> None:
+        """Take up the first trials, all at once."""
+        if self.recomputed:
+            self.recomputed.begin(trials)
+        if self.brackets:
+            for trial in trials:
+                self.bracket(trial).trials[trial.number] = trial
+            for bracket in self.brackets:
+                bracket.start_anew()
+                bracket.settle()
+
     def update(self, trial: Trial) -> None:
         """Take up a trial of the search, new or changed."""
         if self.recomputed:
             self.recomputed.update(trial)
-            return
-        if not self.brackets:
-            return
+        if self.brackets:
+            self.bracket(trial).update(trial)
+
+    def bracket(self, trial: Trial) -> "Halving":
+        """Where a trial belongs."""
         if trial.number not in self.bracket_of:
             sizes = bracket_sizes(len(self.brackets), self.search.factor)
             self.bracket_of[trial.number] = self.brackets[place_of(len(self.bracket_of), sizes)]
-        self.bracket_of[trial.number].update(trial)
+        return self.bracket_of[trial.number]
 
     def set(self, number: int, limit: Limit | None) -> None:
         """Give a trial another limit, or none."""
@@ -79,7 +97,7 @@ class Halving:
         self.alive: set[int] = set()
         self.pending: set[int] = set()  # alive, neither at the rung nor at an end before it
         self.reached: SortedList[tuple[float, float, int]] = SortedList()
-        self.short: set[int] = set()  # at a rung although they have fewer epochs: finished under a smaller budget
+        self.marks: dict[int, list[Mark]] = {}  # what each trial was at the rungs so far
 
     def update(self, trial: Trial) -> None:
         """Take up a trial, new or changed."""
@@ -87,61 +105,59 @@ class Halving:
         self.trials[trial.number] = trial
         if is_new and self.level == 0:
             self.alive.add(trial.number)
-            self.rungs.set(trial.number, Limit(self.steps[0]) if len(self.steps) > 1 else Limit(self.steps[-1]))
-            self.sort_in(trial)
-        elif is_new or self.is_back(trial):
+            self.marks[trial.number] = []
+            self.join(trial)
+        elif is_new or self.has_changed(trial):
             self.start_anew()
         elif trial.number in self.pending:
             self.pending.discard(trial.number)
-            self.sort_in(trial)
+            self.join(trial)
         self.settle()
 
-    def is_back(self, trial: Trial) -> bool:
-        """Whether a trial that counted as ended goes on after all."""
-        if trial.number in self.short:
-            return not trial.state.is_finished
-        is_lost = trial.number in self.alive and trial.number not in self.pending and not is_at(trial, self.step)
-        return is_lost and not self.rungs.has_ended(trial)
+    def has_changed(self, trial: Trial) -> bool:
+        """Whether a trial is another at a rung than it was: it is tried again after all, or has other results."""
+        known = self.marks[trial.number]
+        return known != marks(self.rungs, trial, self.steps[: len(known)])
 
     def start_anew(self) -> None:
         """From the first rung, with all trials."""
-        self.level, self.alive = 0, set(self.trials)
-        self.short.clear()
-        self.enter()
+        self.marks = {number: [] for number in self.trials}
+        self.enter(0, set(self.trials))
 
-    @property
-    def step(self) -> int:
-        """Epochs of the rung that the trials alive are on the way to."""
-        return self.steps[self.level]
-
-    def enter(self) -> None:
+    def enter(self, level: int, alive: set[int]) -> None:
         """Begin a rung with the trials alive."""
+        self.level, self.alive = level, alive
         self.pending, self.reached = set(), SortedList()
-        for number in sorted(self.alive):
-            self.rungs.set(number, Limit(self.step))
-            self.sort_in(self.trials[number])
+        for number in sorted(alive):
+            self.join(self.trials[number])
 
-    def sort_in(self, trial: Trial) -> None:
-        """Put a trial among those at the rung, on their way to it, or lost."""
-        if is_at(trial, self.step):
-            self.reached.add((*result(self.rungs.search, trial, self.step), trial.number))
-            if len(trial.epochs) < self.step:
-                self.short.add(trial.number)
-        elif not self.rungs.has_ended(trial):
+    def join(self, trial: Trial) -> None:
+        """Let a trial train to the rung, and put it among those that are there, on their way to it, or lost."""
+        step = self.steps[self.level]
+        self.rungs.set(trial.number, Limit(step))
+        if self.is_last():
+            return
+        (mark,) = marks(self.rungs, trial, [step])
+        if mark is None:
             self.pending.add(trial.number)
+            return
+        self.marks[trial.number].append(mark)
+        if mark:
+            self.reached.add((*mark, trial.number))
+
+    def is_last(self) -> bool:
+        """Whether the rung is the last epoch, where nothing is decided."""
+        return self.level == len(self.steps) - 1
 
     def settle(self) -> None:
         """Promote the best as long as all have reached the rung."""
-        while self.level < len(self.steps) - 1 and self.alive and not self.pending:
-            count = self.keep(len(self.alive))
-            for number in self.alive:
+        while self.alive and not self.pending and not self.is_last():
+            step, count = self.steps[self.level], self.keep(len(self.alive))
+            for number in self.alive - {number for *_, number in self.reached}:
                 self.rungs.set(number, None)
             for place, (*_, number) in enumerate(self.reached[count:], count + 1):
-                reason = f"place {place} of {len(self.reached)} after {spoken(self.step)}"
-                self.rungs.set(number, Limit(self.step, reason))
-            self.alive = {number for *_, number in self.reached[:count]}
-            self.level += 1
-            self.enter()
+                self.rungs.set(number, Limit(step, f"place {place} of {len(self.reached)} after {spoken(step)}"))
+            self.enter(self.level + 1, {number for *_, number in self.reached[:count]})
 
 
 class Recomputed:
@@ -150,22 +166,38 @@ class Recomputed:
     def __init__(self, rungs: Rungs, steps: list[int]) -> None:
         self.rungs, self.steps = rungs, steps
         self.trials: dict[int, Trial] = {}
-        self.places: dict[int, tuple[int, bool, bool]] = {}
+        self.places: dict[int, tuple[int, list[Mark]]] = {}
+
+    def begin(self, trials: Sequence[Trial]) -> None:
+        """Take up the first trials, all at once."""
+        self.trials = {trial.number: trial for trial in trials}
+        self.places = {trial.number: self.place(trial) for trial in trials}
+        self.work_out()
 
     def update(self, trial: Trial) -> None:
         """Take up a trial, new or changed."""
         self.trials[trial.number] = trial
+        place = self.place(trial)
+        if self.places.get(trial.number) != place:
+            self.places[trial.number] = place
+            self.work_out()
+
+    def place(self, trial: Trial) -> tuple[int, list[Mark]]:
+        """All that its limit, and those of others, depend on."""
         passed = sum(len(trial.epochs) >= step for step in self.steps)
-        place = passed, trial.state.is_finished, self.rungs.has_ended(trial)
-        if self.places.get(trial.number) == place:
-            return
-        self.places[trial.number] = place
-        trials = [self.trials[number] for number in sorted(self.trials)]
-        found = limits(self.rungs.search, trials, self.rungs.until, self.rungs.has_ended)
+        return passed, marks(self.rungs, trial, self.steps)
+
+    def work_out(self) -> None:
+        """From all trials."""
+        found = limits(self.rungs.search, list(self.trials.values()), self.rungs.until, self.rungs.has_ended)
         for number in self.trials:
             self.rungs.set(number, found.get(number))
 
 
-def is_at(trial: Trial, step: int) -> bool:
-    """Whether a trial has got so far, or has finished before."""
-    return len(trial.epochs) >= step or (trial.state.is_finished and bool(trial.epochs))
+def marks(rungs: Rungs, trial: Trial, steps: Sequence[int]) -> list[Mark]:
+    """What a trial is at some rungs: its best result until then, if it has got so far or has finished before."""
+    objective = OBJECTIVES[rungs.search.objective]
+    best = list(accumulate((objective.score(epoch.metrics) for epoch in trial.epochs), min))
+    rest: Mark = () if rungs.has_ended(trial) else None
+    is_there = [len(best) >= step or (trial.state.is_finished and bool(best)) for step in steps]
+    return [best[min(step, len(best)) - 1] if there else rest for step, there in zip(steps, is_there, strict=True)]

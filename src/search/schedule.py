@@ -16,7 +16,7 @@ from src.ledger.events import Pruned
 from src.ledger.history import History
 from src.ledger.jobs import CheckJob, EvaluateJob, Job, ProbeJob, TrainJob
 from src.ledger.records import Point, PointState, Role, Trial, TrialState
-from src.search.budget import Budget
+from src.search.budget import Budget, Claim
 from src.search.index import TrialIndex
 from src.search.problem import SearchProblem
 
@@ -216,7 +216,7 @@ def count_open(schedule: Schedule) -> int:
 
 def unfinished(schedule: Schedule) -> list[Trial]:
     """Trials that are being trained or will be."""
-    return [schedule.history.trial(number) for number in schedule.index.wanting(schedule.budget)]
+    return [schedule.history.trial(number) for number in sorted(schedule.index.wanting(schedule.budget))]
 
 
 def is_complete(schedule: Schedule) -> bool:
@@ -232,12 +232,14 @@ def is_bounded(schedule: Schedule) -> bool:
 
 def left_by_budget(schedule: Schedule) -> list[Trial]:
     """Trials that the budget keeps from being begun, or gone on with."""
-    index, budget = schedule.index, schedule.budget
+    index, budget, first = schedule.index, schedule.budget, schedule.ranking.best_trial()
     seeds = {**budget.seeds, Role.SEARCH: len(schedule.history.trials)}
     free = replace(budget, has_budget=True, is_reached=False, last_point=float("inf"), seeds=seeds)
+    wanting = [trial for trial in schedule.history.trials if index.claim(trial, free) != Claim.NOTHING]
+    is_over = all(trial.role == Role.REFIT for trial in wanting)
     states = (TrialState.WAITING, TrialState.PAUSED)
-    held = (t for t in schedule.history.trials if t.state in states and not index.wants_training(t, budget))
-    return [trial for trial in held if index.wants_training(trial, free)]
+    held = (t for t in wanting if t.state in states and not index.wants_training(t, budget))
+    return [t for t in held if t.role != Role.REFIT or (is_over and first and first.point == t.point)]
 
 
 def trials_to_come(schedule: Schedule) -> int:

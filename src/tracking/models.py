@@ -17,7 +17,7 @@ from src.ledger.files import Arrays
 from src.ledger.history import History
 from src.ledger.records import Trial
 from src.tracking.runs import TrackedSweep
-from src.tracking.store import database, set_environment, store_uri
+from src.tracking.store import choose_store, database, set_environment, store_uri
 
 DUMPS = ("weights.npz", "weights.txt", "checkpoint")
 
@@ -34,7 +34,7 @@ def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
     if not server and not database(mlruns).is_file():
         raise UserError(f"there is no {database(mlruns)}: give --mlruns, or set MLFLOW_TRACKING_URI to a server.")
     try:
-        mlflow.set_tracking_uri(server or store_uri(mlruns))
+        choose_store(server or store_uri(mlruns))
         found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except Exception as error:  # MLflow and its stores raise many kinds
         raise UserError(f"{uri} cannot be had from MLflow: {first_line(error)}") from error

@@ -28,7 +28,7 @@ def set_up_mlflow(config: Config) -> Any:
 
     assert isinstance(config.tracking, Mlflow)
     uri = config.tracking.uri or store_uri(Path(config.paths.mlruns))
-    mlflow.set_tracking_uri(uri)
+    choose_store(uri)
     if config.tracking.uri:
         return mlflow.MlflowClient(uri)
     root = Path(config.paths.mlruns).resolve()
@@ -39,6 +39,20 @@ def set_up_mlflow(config: Config) -> Any:
         client = mlflow.MlflowClient(uri)
         client.search_experiments(max_results=1)
         return client
+
+
+def choose_store(uri: str) -> None:
+    """Make MLflow use a store in this process.
+
+    MLflow writes it to the environment too, where the next configuration would take it for a server of the user's.
+    """
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(uri)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    if before is not None:
+        os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def store_uri(mlruns: Path) -> str:

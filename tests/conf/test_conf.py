@@ -10,10 +10,10 @@ from src.config.compose import CONF, resolve, validate
 from src.config.schema import Config
 from src.ledger.history import History
 from src.ledger.records import PointState
-from src.search.problem import Plan
-from src.search.proposals import new_points
+from src.search.problem import SearchProblem
+from src.search.schedule import Schedule
 from src.training.network import InputSpec, build
-from tests.unit.examples import config, plain, use_one_thread
+from tests.unit.examples import config, plain, propose, use_one_thread
 
 use_one_thread()
 
@@ -42,7 +42,7 @@ def test_each_option_composes(choice: str) -> None:
 @pytest.mark.parametrize("choice", options("search"))
 def test_each_search_can_be_planned(choice: str) -> None:
     """Each search has a space that can be searched in the default configuration; only `single` has nothing in it."""
-    assert bool(Plan.of(config(choice)).space.dimensions) == (choice != "search=single")
+    assert bool(SearchProblem.of(config(choice)).space.dimensions) == (choice != "search=single")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONF)))
@@ -128,8 +128,7 @@ DOCUMENTS: dict[str, tuple[int, int, int, str, str]] = {
 
 def network_of(chosen: Config) -> Any:
     """The model that is trained, on images of MNIST's size."""
-    keys = chosen.model_dump(include={"architecture", "activation", "optimizer", "schedule", "training"})
-    return build(keys, InputSpec((28, 28, 1), "uint8", 10, 1 / 255), 1, 1)
+    return build(chosen.trial, InputSpec((28, 28, 1), "uint8", 10, 1 / 255), 1, 1, chosen.training.epochs)
 
 
 def layers(model: Any) -> str:
@@ -155,7 +154,7 @@ def test_each_experiment_composes_on_any_data(name: str, data: str) -> None:
     chosen = train(f"experiment={name}", data, *NEEDED.get(data, []), "training.batch_size=7", "activation=tanh")
     assert (chosen.experiment, chosen.data.name) == (name, data.partition("=")[2])
     assert (chosen.training.batch_size, chosen.activation.name) == (7, "tanh")
-    assert chosen.search.name == "single" and not Plan.of(chosen).space.dimensions
+    assert chosen.search.name == "single" and not SearchProblem.of(chosen).space.dimensions
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -178,7 +177,7 @@ def test_an_experiment_can_be_swept(name: str) -> None:
     chosen = config(f"experiment={name}", "search=activations")
     assert (chosen.experiment, chosen.search.name) == (name, "activations")
     assert chosen.architecture == train(f"experiment={name}").architecture
-    assert [dimension.key for dimension in Plan.of(chosen).space.dimensions] == ["activation"]
+    assert [dimension.key for dimension in SearchProblem.of(chosen).space.dimensions] == ["activation"]
 
 
 def test_training_without_an_experiment() -> None:
@@ -195,13 +194,14 @@ def test_training_without_an_experiment() -> None:
 def test_an_empty_space_is_one_point(overrides: tuple[str, ...]) -> None:
     """With nothing to search there is one point, by grid and by random, however many trials are asked for."""
     for chosen in (train(*overrides), config("search=single", *overrides), emptied(*overrides)):
-        plan, history = Plan.of(chosen), History(chosen.search.objective)
+        problem = SearchProblem.of(chosen)
+        history = History(problem.objective)
         for _ in range(2):  # the second time there is nothing new
-            for point in new_points(plan, history):
-                history.apply(point, 0)
+            propose(Schedule.of(problem, history))
         (point,) = history.points
         assert point.values == {} and point.state == PointState.UNCHECKED
-        assert point.configuration["architecture"] == plain()["architecture"] | {
+        assert point.configuration == chosen.trial
+        assert chosen.architecture.model_dump() == plain()["architecture"] | {
             "filters": [32, 64],
             "padding": ["same", "valid"],
             "dense_units": [512],

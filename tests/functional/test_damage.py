@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from src.ledger.records import Cause
 from src.tracking.store import relocate
 from tests.functional.conftest import EPOCHS, Home, environment, run
 from tests.functional.test_resume import assert_same_results, in_training
@@ -47,7 +48,7 @@ def test_full_disk(home: Home, finished: tuple[Home, str]) -> None:
     assert "Traceback" not in output and "failed" not in output
     (home.root / "sweeps").rmdir()
     (home.root / "copy").rename(home.root / "sweeps")
-    assert not home.history().failures or {failure.kind for failure in home.history().failures} == {"disk"}
+    assert not home.history().failures or {failure.cause for failure in home.history().failures} == {Cause.DISK}
     assert_same_results(home, finished)
 
 

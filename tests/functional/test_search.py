@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.ledger.database import read_history
-from src.ledger.records import Trial, point_key
+from src.ledger.records import Origin, Role, Trial, TrialState, point_key
 from src.ledger.sweep_folder import open_sweep
 from tests.functional.conftest import Home, kill_group, run
 
@@ -19,6 +19,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory, images: Path) -> Home:
     home = Home(tmp_path_factory.mktemp("whole"), images)
     assert home.run(*SHORT, "tracking=none", "name=whole").returncode == 0
     return home
+
+
+def test_report_without_mlflow(whole: Home) -> None:
+    """The report is the sweep's own: it is written at the end whether or not MLflow is used, and nothing of MLflow's is."""
+    report = (whole.folder() / "report" / "report.html").read_text()
+    assert "activation" in report and "has a test accuracy of" in report
+    assert {"trials.csv", "points.csv"} <= {file.name for file in (whole.folder() / "report").iterdir()}
+    assert not (whole.root / "mlruns").exists()
 
 
 def bits(trial: Trial) -> tuple[object, ...]:
@@ -35,11 +43,11 @@ def test_confirmed_and_refitted(home: Home) -> None:
     assert "fresh seeds" in result.stdout and "the winner trained on validation images too" in result.stdout
     history = home.history()
     assert [(t.role, t.repeat) for t in history.trials] == [
-        *[("search", repeat) for repeat in (0, 0, 1, 1)],
-        *[("confirm", repeat) for repeat in (0, 0, 1, 1)],
-        ("refit", 0),
+        *[(Role.SEARCH, repeat) for repeat in (0, 0, 1, 1)],
+        *[(Role.CONFIRM, repeat) for repeat in (0, 0, 1, 1)],
+        (Role.REFIT, 0),
     ]
-    assert {trial.state for trial in history.trials} == {"finished"}
+    assert {trial.state for trial in history.trials} == {TrialState.FINISHED}
     refit = history.trials[-1]
     assert "val_loss" not in refit.epochs[-1].metrics and refit.validation is None
     assert [evaluation.trial for evaluation in history.evaluations] == [refit.number]
@@ -64,7 +72,10 @@ def test_pruned_then_continued(home: Home, whole: Home) -> None:
     """A pruned trial keeps its curve; without the pruner it goes on from there, to the weights it would have had."""
     result = home.run(*SHORT, "search.pruner=top_k", "search.keep=1")
     assert result.returncode == 0, result.stdout
-    assert sorted((t.state, len(t.epochs)) for t in home.history().trials) == [("finished", 4), ("pruned", 1)]
+    assert sorted((t.state, len(t.epochs)) for t in home.history().trials) == [
+        (TrialState.FINISHED, 4),
+        (TrialState.PRUNED, 1),
+    ]
     assert (
         "place 2 of 2 after 1 epoch" in {trial.reason for trial in home.history().trials} and "pruned" in result.stdout
     )
@@ -89,7 +100,7 @@ def test_never_trained_twice(home: Home, whole: Home) -> None:
     assert second.returncode == 0, second.stdout
     relu, tanh = trials_of(home, "second")
     assert [bits(relu), bits(tanh)] == [bits(trial) for trial in trials_of(whole, "whole")]
-    assert (relu.origin, relu.attempts, tanh.origin, tanh.attempts) == ("first trial 1", 2, "", 1)
+    assert (relu.origin, relu.attempts, tanh.origin, tanh.attempts) == (Origin("first", 1), 2, None, 1)
     assert "trial 1: 2 epochs taken from first trial 1\n" in second.stdout
 
     third = home.run(*SHORT, "name=third", "search.space.activation.choice=[tanh]", "search.name=other")

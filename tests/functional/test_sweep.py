@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from src.ledger.files import read_arrays
+from src.ledger.records import TrialState
 from tests.functional.conftest import EPOCHS, Home, run
 
 
@@ -25,7 +26,7 @@ def test_trains_well(finished: tuple[Home, str]) -> None:
     """An easy problem is learned: the pieces (loss, metrics, validation) fit together."""
     home, _ = finished
     history = home.history()
-    assert [trial.state for trial in history.trials] == ["finished", "finished"]
+    assert [trial.state for trial in history.trials] == [TrialState.FINISHED] * 2
     assert all(len(trial.epochs) == EPOCHS and (trial.objective or 0) > 0.9 for trial in history.trials)
     assert history.evaluations[0].accuracy > 0.9
 
@@ -78,7 +79,7 @@ def test_a_trial_that_fails_does_not_end_the_sweep(home: Home) -> None:
     result = home.run(*options, *rates, "workers.count=1")
     assert result.returncode == 0, result.stdout
     good, bad = home.history().trials
-    assert (good.state, bad.state, bad.attempts) == ("finished", "failed", 1)
+    assert (good.state, bad.state, bad.attempts) == (TrialState.FINISHED, TrialState.FAILED, 1)
     assert "in epoch 1" in bad.reason and "trial 2 failed" in result.stdout
     again = home.run(*options, *rates, "workers.count=1", "search.retry_failed=true")
     assert home.history().trials[1].attempts == 2 and home.history().trials[0].attempts == 1, again.stdout
@@ -100,7 +101,7 @@ def test_random_search_and_more_trials(home: Home) -> None:
     first = home.history()
     assert home.run(*options, "search.max_trials=3").returncode == 0
     history = home.history()
-    assert [trial.state for trial in history.trials] == ["finished"] * 3
+    assert [trial.state for trial in history.trials] == [TrialState.FINISHED] * 3
     assert [p.values for p in history.points[:2]] == [p.values for p in first.points]
     assert sum(trial.weights is not None for trial in history.trials) == 1, "checkpoints.keep=1 keeps the best alone"
 

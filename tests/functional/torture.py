@@ -34,13 +34,14 @@ from rich.console import Console
 
 from src.base import processes
 from src.base.text import show_seconds
-from src.config.compose import CONF, report_errors, resolve, validate
+from src.config.command_line import report_errors
+from src.config.compose import CONF, resolve, validate
 from src.config.schema import Config
-from src.figures import style
+from src.figures import of_images, of_keys, of_sweeps, of_trials, style
 from src.ledger.database import read_history
 from src.ledger.files import read_arrays
 from src.ledger.sweep_folder import list_sweeps, open_sweep
-from src.reporting.console import new_table
+from src.reporting.boards import new_table
 from src.tracking import store
 
 FORK = get_context("fork")
@@ -150,10 +151,15 @@ def import_everything() -> None:
         for name in MODULES:
             importlib.import_module(name)
     style.save = write_no_picture
-    for name in ("curves", "samples", "first_predictions", "confusion", "mistakes"):
-        setattr(plots, name, no_figure(name))
-    for name in ("ahead", "curves_by", "effects", "parallel", "trade_off", "progress"):
-        setattr(figures, name, no_figure(name))
+    drawing = {
+        of_images: ("samples", "first_predictions", "confusion", "mistakes"),
+        of_trials: ("curves",),
+        of_sweeps: ("ahead", "curves_by", "trade_off", "progress"),
+        of_keys: ("effects", "parallel"),
+    }
+    for module, names in drawing.items():
+        for name in names:
+            setattr(module, name, no_figure(name))
     gc.freeze()
     resource_tracker.ensure_running()
     processes.SPAWN = FORK  # type: ignore[assignment]

@@ -20,7 +20,7 @@ from src.ledger.events import Checked, EpochEnded, Finished, Started
 from src.ledger.files import write_arrays
 from src.ledger.history import History
 from src.ledger.jobs import TrainJob
-from src.ledger.objective import ACCURACY, OBJECTIVES, Objective
+from src.ledger.objective import ACCURACY, Objective
 from src.ledger.records import Epoch, File, PointState, Trial
 from src.search.problem import SearchProblem
 from src.search.proposals import next_point
@@ -106,6 +106,12 @@ def train_job(trial: int = 1, objective: Objective = ACCURACY, until: int = 2) -
     return TrainJob(trial, 1, trial_config(), 1, objective, until, until, None, ())
 
 
+def schedule_of(*overrides: str, space: dict[str, Any] | None = SPACE, history: History | None = None) -> Schedule:
+    """What a command line makes of a history, or of none yet; it follows the history from here on."""
+    problem = SearchProblem.of(config(*overrides, space=space))
+    return Schedule.of(problem, History(problem.objective) if history is None else history)
+
+
 def propose(schedule: Schedule) -> None:
     """Add the points that are due."""
     while point := next_point(schedule):
@@ -119,18 +125,22 @@ def check(history: History, number: int, reason: str = "", size: int = 100) -> N
 
 def checked_history(problem: SearchProblem) -> History:
     """All points proposed, found feasible, and given trials."""
-    schedule = Schedule.of(problem, History(problem.objective))
+    return prepared(Schedule.of(problem, History(problem.objective))).history
+
+
+def history_of(*overrides: str, space: dict[str, Any] | None = SPACE) -> History:
+    """The same of a command line, with another space."""
+    return prepared(schedule_of(*overrides, space=space)).history
+
+
+def prepared(schedule: Schedule) -> Schedule:
+    """All points that are due proposed, found feasible, and given trials."""
     propose(schedule)
     for point in schedule.history.points:
         if point.state == PointState.UNCHECKED:
             check(schedule.history, point.number, size=100 * point.number)
     add_trials(schedule)
-    return schedule.history
-
-
-def history_of(*overrides: str, space: dict[str, Any] | None = SPACE) -> History:
-    """The same of a command line, with another space."""
-    return checked_history(SearchProblem.of(config(*overrides, space=space)))
+    return schedule
 
 
 def add_trials(schedule: Schedule) -> list[Trial]:

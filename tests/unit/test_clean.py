@@ -26,7 +26,7 @@ from src.ledger.sweep_folder import create_or_check, last_written, list_sweeps, 
 from src.search.problem import SearchProblem
 from src.search.proposals import next_point
 from src.search.schedule import Schedule, is_complete, new_trials, next_job
-from src.tracking.mirror import NOTE, sweep_id
+from src.tracking.runs import NOTE, sweep_id
 from src.tracking.store import set_environment, set_up_mlflow
 from tests.unit.examples import SPACE, config, epoch
 

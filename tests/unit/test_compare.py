@@ -109,8 +109,8 @@ def test_what_was_taken_is_said(sweeps: Path, capsys: pytest.CaptureFixture[str]
     ledger = Ledger.open(sweeps / "mine", ACCURACY)
     for number, origin in ((1, Origin("b", 7)), (2, Origin("a", 1)), (4, Origin("b", 12))):
         trial = ledger.history.trial(number)
-        files = {"checkpoint": trial.checkpoint, "weights": trial.weights, "validation": trial.validation}
-        ledger.save(Reused(number, 1, origin, tuple(trial.epochs), TrialState.FINISHED, **files))
+        epochs, (weights, validation) = tuple(trial.epochs), (trial.weights, trial.validation)
+        ledger.save(Reused(number, 1, origin, epochs, TrialState.FINISHED, weights=weights, validation=validation))
     ledger.close()
     text = printed(capsys, sweeps, "mine")
     assert text.endswith("3 trials were taken from other sweeps (search.reuse=false trains anew): a and b.\n")

@@ -12,14 +12,14 @@ from PIL import Image
 
 from src.config.command_line import run_reading
 from src.ledger.database import Ledger
-from src.ledger.events import Checked, EpochEnded, Finished, Started
+from src.ledger.events import EpochEnded, Finished, Started
 from src.ledger.files import write_file
-from src.ledger.records import Evaluation
+from src.ledger.objective import ACCURACY
+from src.ledger.records import Evaluation, Point, PointState, Role, Trial
 from src.ledger.sweep_folder import create_or_check
-from src.predict import main, way_of
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from src.search.schedule import new_trials
+from src.predict import main
+from src.tracking.store import choose_store, set_environment, store_uri
+from src.training.export import save_model
 from tests.unit.examples import config, epoch, file, use_one_thread
 
 use_one_thread()
@@ -31,11 +31,11 @@ FLAT, UPRIGHT, OTHER = 0, 1, 2  # the classes of the models here
 
 def network(name: str = "image_digits", dtype: str = "uint8", channels: int = 1, head: str = "softmax") -> Any:
     """A model of 28×28 images: is there more light in the middle rows or in the middle columns?"""
-    history, columns = np.zeros((28, 28, channels)), np.zeros((28, 28, channels))
-    history[12:16], columns[:, 12:16] = 0.05, 0.05
+    rows, columns = np.zeros((28, 28, channels)), np.zeros((28, 28, channels))
+    rows[12:16], columns[:, 12:16] = 0.05, 0.05
     inputs = keras.Input((28, 28, channels), dtype=dtype, name=name)
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255 if dtype == "uint8" else 1.0)(inputs))
-    kernel = np.stack([history.ravel(), columns.ravel(), np.zeros(28 * 28 * channels)], axis=1)
+    kernel = np.stack([rows.ravel(), columns.ravel(), np.zeros(28 * 28 * channels)], axis=1)
     layer = keras.layers.Dense(3, activation=None if head == "logits" else head)
     model = keras.Model(inputs, layer(x))
     layer.set_weights([kernel, np.zeros(3)])
@@ -49,6 +49,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network().save(folder / "digits.keras")
     network(head="logits").save(folder / "logits.keras")
     network("pixels").save(folder / "plain.keras")
+    save_model(network("image"), folder / "facts.keras", {"preprocessing": "digits"})
+    save_model(network("image_digits"), folder / "resized.keras", {"preprocessing": "resize"})
     network("image_digits", "float32").save(folder / "floats.keras")
     network("image_resize", "uint8", 3).save(folder / "colours.keras")
     for name, shape in {"numbers": (30,), "any size": (None, None, 1), "no channels": (28, 28)}.items():
@@ -145,9 +147,12 @@ def test_a_table_is_printed(predict: Predict, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("paper", "ink"), [(255, 0), (0, 255), (200, 90)])
 @pytest.mark.parametrize("label", [FLAT, UPRIGHT])
-def test_the_models_own_preparation(predict: Predict, tmp_path: Path, label: int, paper: int, ink: int) -> None:
-    """A model that says how its images were prepared finds dark ink and light ink alike."""
-    assert predict.classes(bar(tmp_path / "a.png", label, "RGB", paper, ink)) == [label]
+@pytest.mark.parametrize("model", ["facts.keras", "digits.keras"])
+def test_the_models_own_preparation(
+    predict: Predict, tmp_path: Path, model: str, label: int, paper: int, ink: int
+) -> None:
+    """A model that says how its images were prepared, or whose input's name does, finds dark and light ink alike."""
+    assert predict.classes(bar(tmp_path / "a.png", label, "RGB", paper, ink), model=model) == [label]
 
 
 def test_another_preparation(predict: Predict, tmp_path: Path) -> None:
@@ -159,19 +164,13 @@ def test_another_preparation(predict: Predict, tmp_path: Path) -> None:
     assert predict.classes(path, "--preprocessing", "resize") == [UPRIGHT]
 
 
-@pytest.mark.parametrize(
-    ("name", "way"),
-    [
-        ("image_digits", "digits"),
-        ("image_threshold", "threshold"),
-        ("image_resize", "resize"),
-        ("input_layer", "resize"),
-        ("image_other", "resize"),
-    ],
-)
-def test_the_inputs_name_says_the_way(name: str, way: str) -> None:
-    """The way is read from the name of the model's input; any other name means resize."""
-    assert way_of(network(name)) == way
+def test_what_comes_first(predict: Predict, tmp_path: Path) -> None:
+    """The option comes before the model's facts, and these before its input's name."""
+    path = bar(tmp_path / "a.png", FLAT)
+    assert predict.classes(path, model="facts.keras") == [FLAT]
+    assert predict.classes(path, "--preprocessing", "resize", model="facts.keras") == [UPRIGHT]
+    assert predict.classes(path, model="resized.keras") == [UPRIGHT]
+    assert predict.classes(path, "--preprocessing", "digits", model="resized.keras") == [FLAT]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "P", "1"])
@@ -282,19 +281,19 @@ def test_without_arguments(predict: Predict) -> None:
 
 
 def finished_sweep(folder: Path, name: str, with_model: bool = True) -> Path:
-    """A sweep of one trial whose winner was looked at, as the runner leaves it."""
+    """A sweep of one trial whose winner was evaluated, as the session leaves it."""
     chosen = config(f"paths.sweeps={folder}", "search=single")
     path = folder / name
     create_or_check(path, chosen, "digest")
-    ledger, plan = Ledger.open(path, chosen.search.objective), Plan.of(chosen)
-    for point in new_points(plan, ledger.history):
-        ledger.save(point)
-    ledger.save(Checked(1, "", 10, 20, 30))
-    for trial in new_trials(plan, ledger.history):
-        ledger.save(trial)
-    for event in (Started(1, 1), EpochEnded(1, epoch(1), None), Finished(1, file("1-best"), "")):
+    ledger = Ledger.open(path, ACCURACY)
+    ledger.save(Point(1, {}, chosen.trial, PointState.FEASIBLE))
+    ledger.save(Trial(1, 1, Role.SEARCH, 0, 7))
+    for event in (Started(1, 1), EpochEnded(1, epoch(1), None), Finished(1, file("1-best"))):
         ledger.save(event)
-    model = write_file(path, "models/1.keras", network().save) if with_model else None
+    facts = {"preprocessing": "digits"}
+    model = (
+        write_file(path, "models/1.keras", lambda at: save_model(network("image"), at, facts)) if with_model else None
+    )
     ledger.save(Evaluation(1, 1, 0.1, 0.9, 2.0, None, model))
     ledger.close()
     return path
@@ -333,3 +332,62 @@ def test_a_sweeps_model_that_was_changed(predict: Predict, tmp_path: Path, damag
     damage(finished_sweep(tmp_path / "sweeps", "mine") / "models" / "1.keras")
     code, out, err = predict(bar(tmp_path / "a.png", UPRIGHT), model=None)
     assert (code, out) == (2, "") and "the model of mine cannot be used" in err and "1.keras" in err
+
+
+# --------------------------------------------------------------------------------------------- MLflow
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """MLflow's folder with two models, and their addresses: one with metadata, one as earlier versions logged it."""
+    set_environment()
+    import mlflow
+
+    mlruns = tmp_path_factory.mktemp("logged") / "mlruns"
+    mlruns.mkdir()
+    choose_store(store_uri(mlruns))
+    experiment = mlflow.create_experiment("digits", artifact_location=(mlruns / "artifacts/digits").as_uri())
+    mlflow.set_experiment(experiment_id=experiment)
+    addresses = {}
+    for kind, name, facts in (("new", "image", {"preprocessing": "digits"}), ("old", "image_digits", None)):
+        run = mlflow.MlflowClient().create_run(experiment).info.run_id
+        parts = {"flavor": mlflow.keras, "model": network(name), "metadata": facts, "pip_requirements": []}
+        mlflow.models.Model.log(artifact_path=None, name="model", run_id=run, **parts)
+        addresses[kind] = f"runs:/{run}/model"
+    return mlruns, addresses
+
+
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_a_model_in_mlflow(
+    predict: Predict, tmp_path: Path, logged: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """It is prepared for by what was logged with it, or by its input's name; the option comes first."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlruns, addresses = logged
+    path = bar(tmp_path / "a.png", FLAT)
+    for options, wanted in (((), FLAT), (("--preprocessing", "resize"), UPRIGHT)):
+        chosen = "--model", addresses[kind], "--mlruns", str(mlruns), "--format", "json"
+        code, out, _ = predict(path, *chosen, *options, model=None)
+        assert code == 0 and [one["class"] for one in json.loads(out)] == [wanted]
+
+
+def test_a_model_among_mlflows_files(predict: Predict, tmp_path: Path, logged: tuple[Path, dict[str, str]]) -> None:
+    """A .keras file in mlruns/ is prepared for by the metadata that lies beside it."""
+    path = bar(tmp_path / "a.png", FLAT)
+    found = sorted((logged[0] / "artifacts").rglob("*.keras"))
+    assert len(found) == 2
+    for model in found:
+        code, out, _ = predict(path, "--model", str(model), "--format", "json", model=None)
+        assert code == 0 and [one["class"] for one in json.loads(out)] == [FLAT]
+
+
+def test_an_address_that_is_not_there(
+    predict: Predict, tmp_path: Path, logged: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a database the message says what to give; an address that MLflow does not know is named."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    path = bar(tmp_path / "a.png", FLAT)
+    code, out, err = predict(path, "--model", "models:/m-1", model=None)
+    assert (code, out) == (2, "") and "mlflow.db: give --mlruns" in err
+    code, out, err = predict(path, "--model", "models:/m-1", "--mlruns", str(logged[0]), model=None)
+    assert (code, out) == (2, "") and "models:/m-1 cannot be had from MLflow" in err

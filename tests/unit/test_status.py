@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from src.config.command_line import run_reading
 from src.config.schema import Config
 from src.ledger.database import Ledger, read_history
 from src.ledger.events import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started
-from src.ledger.jobs import TrainJob
 from src.ledger.lock import lock_sweep
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Evaluation
@@ -23,11 +21,9 @@ from src.search.problem import SearchProblem
 from src.search.proposals import next_point
 from src.search.schedule import Schedule, new_trials
 from src.status import main
-from tests.unit.examples import SPACE, config, epoch, file, trial_config
+from tests.unit.examples import SPACE, config, epoch, file, train_job
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "python -m src.sweep 'search.space.architecture.pool.choice=[1,2]' training.epochs=1"
-HEAVY = {"tensorflow", "keras", "keras_tuner", "mlflow", "scipy", "matplotlib"}
 
 
 def make_sweep(path: Path, *overrides: str, command: str = COMMAND, finished: int = 0, evaluated: bool = False) -> None:
@@ -178,9 +174,8 @@ def test_numbers(history: Any, tmp_path: Path) -> None:
     """Trials finished, failed and in all, points that cannot be built, and the best place are counted from the ledger."""
     make_sweep(tmp_path / "mine", finished=2)
     ledger = Ledger.open(tmp_path / "mine", ACCURACY)
-    job = TrainJob(3, 1, trial_config(), 0, ACCURACY, 1, 1, None, ())
     ledger.save(Started(3, 1))
-    ledger.save(Failed(job, Cause.NAN, "the loss is NaN"))
+    ledger.save(Failed(train_job(3), Cause.NAN, "the loss is NaN"))
     ledger.close()
     row = history()["mine"]
     assert {key: row[key] for key in ("finished", "trials", "failed", "infeasible")} == {
@@ -289,10 +284,3 @@ def test_a_command_that_is_no_comment(tmp_path: Path, argument: str) -> None:
     """A command that YAML could not hold in a line is left out, and the configuration is whole."""
     write_last(tmp_path, config(), shlex.join(["python", argument]))
     assert last_command(tmp_path) == "" and last_config(tmp_path).model_dump() == config().model_dump()
-
-
-def test_it_is_quick_to_start() -> None:
-    """Nothing is imported that takes long."""
-    code = "import sys, src.status; print(*{name.partition('.')[0] for name in sys.modules})"
-    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not HEAVY & set(found.stdout.split())

@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.analysis.conclusions import enumerate_some, judge, judge_search, wording
+from src.analysis.conclusions import describe_taken, enumerate_some, judge, judge_search, wording
 from src.analysis.contrasts import Group, Values, compare
 from src.ledger.events import Failed
 from src.ledger.history import History
-from src.ledger.jobs import TrainJob
-from src.ledger.records import Cause, Invocation, TrialState
-from src.search.problem import Plan
-from src.search.schedule import new_trials
-from tests.unit.examples import SPACE, checked_history, config, epoch, finish, measured
+from src.ledger.objective import ACCURACY, LOSS, Objective
+from src.ledger.records import Cause, Invocation, Origin, TrialState
+from tests.unit.examples import add_trials, epoch, finish, history_of, measured, schedule_of, train_job
 
 IMAGES = 40
 
@@ -31,10 +29,10 @@ def noisy(level: float, seeds: int = 4) -> dict[Hashable, Values]:
     return {seed: level + 0.01 * rng.standard_normal(IMAGES) for seed in range(seeds)}
 
 
-def said(levels: dict[str, float], objective: str = "val_accuracy", seeds: int = 4) -> str:
+def said(levels: dict[str, float], objective: Objective = ACCURACY, seeds: int = 4) -> str:
     """What is said of groups."""
     groups = [Group(label, noisy(level, seeds)) for label, level in levels.items()]
-    return " ".join(judge(compare(groups, objective == "val_accuracy"), objective))
+    return " ".join(judge(compare(groups, objective.is_higher_better), objective))
 
 
 # ------------------------------------------------------------------------------------------- groups
@@ -85,7 +83,7 @@ def test_several_are_not_told_apart() -> None:
 
 def test_a_lower_loss_is_better() -> None:
     """The first has the lowest; differences are positive, and no percentage points."""
-    text = said({"relu": 0.9, "tanh": 0.5}, "val_loss")
+    text = said({"relu": 0.9, "tanh": 0.5}, LOSS)
     assert text.startswith("tanh is the best, beyond chance: difference 0.40, 95% interval 0.")
 
 
@@ -99,7 +97,7 @@ def test_one_seed() -> None:
 def test_no_pairs() -> None:
     """Where no two trials differ in one thing alone, nothing is compared."""
     groups = [Group("0.1", {"a": np.ones(3)}), Group("0.2", {"b": np.zeros(3)})]
-    assert judge(compare(groups, True), "val_accuracy") == [
+    assert judge(compare(groups, True), ACCURACY) == [
         "No two trials differ in this alone, so nothing can be compared one against the other."
     ]
 
@@ -107,7 +105,7 @@ def test_no_pairs() -> None:
 def test_some_pairs() -> None:
     """A group that shares no trials with the first is neither better nor worse nor the same."""
     groups = [Group("a", noisy(0.9)), Group("b", noisy(0.5)), Group("c", {"other": np.ones(IMAGES)})]
-    text = " ".join(judge(compare(groups, True), "val_accuracy"))
+    text = " ".join(judge(compare(groups, True), ACCURACY))
     assert "is the best" not in text and "told apart" not in text
     assert (
         re.search(r"b is worse than a \(difference (39|40)\.", text)
@@ -118,7 +116,7 @@ def test_some_pairs() -> None:
 def test_nothing_of_single_images() -> None:
     """One seed and one number each: the difference is named, and that its chance is not known."""
     groups = [Group("a", {0: np.array([0.9])}), Group("b", {0: np.array([0.8])})]
-    (text,) = judge(compare(groups, True), "val_accuracy")
+    (text,) = judge(compare(groups, True), ACCURACY)
     assert text.startswith("a has the best val_accuracy (difference 10.00 points): with one seed") and "nan" not in text
 
 
@@ -149,8 +147,7 @@ def test_wording(value: str, words: str) -> None:
 
 def searched(folder: Path, wrong: list[list[int]], *overrides: str) -> History:
     """A search whose points have so many images wrong: one number a seed."""
-    plan = Plan.of(config("training.epochs=1", f"search.repeats={len(wrong[0])}", *overrides, space=SPACE))
-    history = checked_history(plan)
+    history = history_of("training.epochs=1", f"search.repeats={len(wrong[0])}", *overrides)
     for repeat in range(len(wrong[0])):
         for number, own in enumerate(wrong, 1):
             measured(folder, history, number + repeat * len(wrong), right(own[repeat]))
@@ -161,8 +158,7 @@ def confirmed(folder: Path, history: History, wrong: dict[int, list[int]]) -> Hi
     """Points have been trained on fresh seeds: so many images wrong, by point and seed."""
     count = len(next(iter(wrong.values())))
     words = (f"search.confirm={len(wrong)}", f"search.confirm_repeats={count}")
-    for trial in new_trials(Plan.of(config("training.epochs=1", *words, space=SPACE)), history):
-        history.apply(trial, 0)
+    for trial in add_trials(schedule_of("training.epochs=1", *words, history=history)):
         measured(folder, history, trial.number, right(wrong[trial.point][trial.repeat]))
     return history
 
@@ -210,7 +206,7 @@ def test_a_search_on_several_seeds(tmp_path: Path) -> None:
 
 def test_the_first_of_the_table_is_the_first_of_the_sentence(tmp_path: Path) -> None:
     """A tie in accuracy goes to the lower loss, in the sentence as in the table."""
-    history = checked_history(Plan.of(config("training.epochs=1", "search.max_trials=2", space=SPACE)))
+    history = history_of("training.epochs=1", "search.max_trials=2")
     measured(tmp_path, history, 1, right(5), [2.0] * IMAGES)
     measured(tmp_path, history, 2, right(5), [1.0] * IMAGES)
     (text,) = judge_search(tmp_path, history)
@@ -220,7 +216,7 @@ def test_the_first_of_the_table_is_the_first_of_the_sentence(tmp_path: Path) -> 
 @pytest.mark.parametrize("count", [0, 1])
 def test_too_few_to_compare(tmp_path: Path, count: int) -> None:
     """Of no trial or one there is nothing to say."""
-    history = checked_history(Plan.of(config("training.epochs=1", "search.max_trials=2", space=SPACE)))
+    history = history_of("training.epochs=1", "search.max_trials=2")
     for number in range(1, count + 1):
         measured(tmp_path, history, number, right(1))
     assert judge_search(tmp_path, history) == []
@@ -228,7 +224,7 @@ def test_too_few_to_compare(tmp_path: Path, count: int) -> None:
 
 def test_trials_of_an_older_version(tmp_path: Path) -> None:
     """Without validation files: one seed says nothing of chance; several do, by their means."""
-    history = checked_history(Plan.of(config("training.epochs=1", "search.repeats=3", space=SPACE)))
+    history = history_of("training.epochs=1", "search.repeats=3")
     for number, accuracy in enumerate((0.5, 0.9, 0.5, 0.4), 1):
         finish(history, number, epoch(1, accuracy))
     (text,) = judge_search(tmp_path, history)
@@ -287,11 +283,9 @@ def test_the_first_was_not_confirmed(tmp_path: Path) -> None:
     """A first place whose fresh seeds have all failed is not said to have been beaten."""
     history = searched(tmp_path, [[6], [5], [7], [9]])
     words = ("search.confirm=3", "search.confirm_repeats=1", "training.epochs=1")
-    for trial in new_trials(Plan.of(config(*words, space=SPACE)), history):
-        history.apply(trial, 0)
+    for trial in add_trials(schedule_of(*words, history=history)):
         if trial.point == 2:
-            job = TrainJob(trial.number, 1, {}, 1, "val_accuracy", 1, None, ())
-            history.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
+            history.apply(Failed(train_job(trial.number), Cause.NAN, "the loss is nan"), 0)
         else:
             measured(tmp_path, history, trial.number, right(trial.point))
     first, _, last, _ = judge_search(tmp_path, history)
@@ -300,3 +294,20 @@ def test_the_first_was_not_confirmed(tmp_path: Path) -> None:
         "point 2, ahead in the search, has no result on fresh seeds."
     )
     assert last.startswith("One pair of trials each: ")
+
+
+# ------------------------------------------------------------------------------------- other sweeps
+
+
+def test_what_was_taken() -> None:
+    """How many trials have what other sweeps had trained, whole or to begin with, and which sweeps these are."""
+    history = history_of("training.epochs=1")
+    assert describe_taken(history) == ""
+    history.trial(1).origin, history.trial(1).attempts = Origin("b", 4), 1
+    words = "(search.reuse=false trains anew)"
+    assert describe_taken(history) == f"1 trial was taken from other sweeps {words}: b."
+    history.trial(2).origin, history.trial(2).attempts = Origin("a", 1), 1
+    history.trial(3).origin, history.trial(3).attempts = Origin("b", 2), 2  # which has trained on since
+    assert describe_taken(history) == (
+        f"2 trials were taken and 1 trial was begun with what was taken from other sweeps {words}: a and b."
+    )

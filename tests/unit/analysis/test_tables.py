@@ -1,16 +1,22 @@
-"""Tables of trials and points."""
+"""Tables of trials, points, values and sweeps."""
+
+import json
+from pathlib import Path
 
 import pytest
 
-from src.analysis.tables import left_out, point_table, trial_table
+from src.analysis.contrasts import compare
+from src.analysis.groups import by_key
+from src.analysis.tables import left_out, point_table, sweep_table, trial_table, value_table
+from src.base.errors import UserError
 from src.ledger.events import Started, Tracked
-from src.search.problem import Plan
-from tests.unit.examples import SPACE, checked_history, config, epoch, finish
+from src.ledger.records import Evaluation
+from tests.unit.examples import epoch, finish, history_of, measured
 
 
 def test_trial_table() -> None:
     """The best first, those without a result last; the best epoch's metrics; parameters and time."""
-    history = checked_history(Plan.of(config(space=SPACE)))
+    history = history_of()
     finish(history, 3, epoch(1, 0.5, seconds=1.234), epoch(2, 0.8, 0.7), epoch(3, 0.6))
     finish(history, 2, epoch(1, 0.4), reason="early stopping")
     history.apply(Tracked(3, "abc"), 0)
@@ -47,7 +53,7 @@ def test_trial_table() -> None:
 
 def test_point_table() -> None:
     """Means and deviations over a point's seeds, the best mean first; points without a result have no row."""
-    history = checked_history(Plan.of(config("search.repeats=2", space=SPACE)))
+    history = history_of("search.repeats=2")
     finish(history, 1, epoch(1, 0.9, 0.5), epoch(2, 0.1, seconds=3.0))
     finish(history, 5, epoch(1, 0.5, 0.7))
     finish(history, 2, epoch(1, 0.8, 0.4))
@@ -74,6 +80,58 @@ def test_point_table() -> None:
 def test_left_out() -> None:
     """Points that do not train, by the reason why."""
     space = {"architecture": {"filters": {"choice": [32, [32, 32], [1, 2, 3], [32, 32], [4, 5, 6]]}}}
-    reasons = left_out(checked_history(Plan.of(config(space=space))))
+    reasons = left_out(history_of(space=space))
     assert list(reasons.values()) == [[2, 4], [3, 5]]
     assert [reason.partition(":")[0] for reason in reasons] == ["duplicate", "infeasible"]
+
+
+# -------------------------------------------------------------------------------- comparisons as rows
+
+
+def test_value_table(tmp_path: Path) -> None:
+    """One row a value, the best first: mean, deviation and time of its trials, and how far behind the first it is."""
+    history = history_of("training.epochs=1")
+    for number, wrong in enumerate((1, 2, 3, 4), 1):
+        measured(tmp_path, history, number, [0] * wrong + [1] * (8 - wrong))
+    comparison = compare(by_key(tmp_path, history, "kernel"), higher_is_better=True)
+    first, second = value_table(history, "kernel", comparison)
+    assert first == {
+        **{
+            "architecture.kernel": "3",
+            "trials": 2,
+            "val_accuracy": 0.8125,
+            "val_accuracy_sd": pytest.approx(0.0884, abs=1e-4),
+        },
+        **{"seconds": 2.0, "behind": None, "behind_low": None, "behind_high": None, "pairs": None},
+    }
+    (ahead,) = comparison.ahead
+    assert (second["architecture.kernel"], second["behind"], second["pairs"]) == ("5", 0.25, 2)
+    assert (second["behind_low"], second["behind_high"]) == (ahead.low, ahead.high)
+
+
+def test_value_table_without_intervals() -> None:
+    """What is not known is nothing, which JSON can say; so is the deviation of one trial."""
+    history = history_of("training.epochs=1")
+    finish(history, 1, epoch(1, 0.9))
+    finish(history, 3, epoch(1, 0.8))
+    table = value_table(history, "kernel", compare(by_key(Path("nowhere"), history, "kernel"), higher_is_better=True))
+    assert [(row["val_accuracy_sd"], row["behind_low"], row["behind_high"]) for row in table] == [
+        (None, None, None)
+    ] * 2
+    assert table[1]["behind"] == pytest.approx(0.1) and json.loads(json.dumps(table)) == table
+
+
+def test_sweep_table() -> None:
+    """One row a sweep: its first place in words, and the test accuracy of its model if it was evaluated."""
+    history = history_of("training.epochs=1")
+    finish(history, 2, epoch(1, 0.9, 0.3))
+    history.apply(Evaluation(2, 1, 0.4, 0.88, 0.0), 0)
+    other = history_of("training.epochs=1")
+    finish(other, 3, epoch(1, 0.8))
+    first, second = sweep_table([("a", history), ("b", other)])
+    assert (first["sweep"], first["best"], first["point"], first["test_accuracy"]) == ("a", "kernel=3 pool=2", 2, 0.88)
+    assert (first["val_accuracy"], first["val_loss"], first["parameters"], first["seeds"]) == (0.9, 0.3, 200, 1)
+    assert (second["sweep"], second["test_accuracy"]) == ("b", None) and list(first) == list(second)
+    assert "architecture.kernel" not in first
+    with pytest.raises(UserError, match="c: no trial has finished, so there is nothing to compare"):
+        sweep_table([("a", history), ("c", history_of())])

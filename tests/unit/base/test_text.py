@@ -67,7 +67,10 @@ def test_values_as_on_the_command_line(value: Any, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 s"), (89, "89 s"), (91, "2 min"), (7_100, "119 min"), (7_201, "2 h 1 min"), (86_400, "24 h 0 min")],
+    [
+        *[(0, "0 s"), (0.2, "1 s"), (89, "89 s"), (90, "2 min"), (91, "2 min"), (7_100, "119 min"), (7_140, "119 min")],
+        *[(7_201, "2 h 1 min"), (12_000, "3 h 20 min"), (86_400, "24 h 0 min")],
+    ],
 )
 def test_seconds(seconds: float, text: str) -> None:
     """Time is rounded up, in the unit that a person would say."""
@@ -77,4 +80,5 @@ def test_seconds(seconds: float, text: str) -> None:
 def test_sizes_and_metrics() -> None:
     """Bytes are rounded up; a metric has four places, unless it is huge or not there."""
     assert [show_bytes(count) for count in (0, 1, 2_000_001, 3.44e9)] == ["0 MB", "1 MB", "3 MB", "3.4 GB"]
+    assert [show_bytes(count) for count in (12_000_000, 1e9)] == ["12 MB", "1.0 GB"]
     assert [show_metric(value) for value in (None, 0.98765, 12345.6)] == ["–", "0.9877", "1.23e+04"]

@@ -3,6 +3,7 @@
 import shutil
 from contextlib import suppress
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from src.ledger.database import Ledger, read_history
 from src.ledger.files import DamagedError, read_arrays, read_file, write_arrays
 from src.ledger.history import History
 from src.ledger.objective import ACCURACY
-from src.ledger.records import File, Record
+from src.ledger.records import File
 from src.ledger.sweep_folder import sweep_path
-from src.search.problem import Plan
-from src.search.proposals import new_points
-from tests.unit.examples import config
+from src.search.problem import SearchProblem
+from src.search.schedule import Schedule
+from tests.unit.examples import config, propose
 
-STORED = Path(__file__).parents[1] / "functional" / "stored" / "activations-mnist_5k-3b9dcfbe"
+STORED = Path(__file__).parents[2] / "functional" / "stored" / "activations-mnist_5k-3b9dcfbe"
 PLAIN = config().model_dump()
 KEYS = sorted(flatten({key: value for key, value in PLAIN.items() if key != "search"}) | {"search.space": 0, "name": 0})
 NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([0, -1, 10**30, 1e-320]))
@@ -71,9 +72,9 @@ def points_of(plain: dict[str, Any]) -> None:
         checked = validate(plain)
         path = sweep_path(checked, "data", "digest")
         assert path.parent == Path(checked.paths.sweeps).resolve()
-        plan = Plan.of(checked)
-        plan.config = checked.model_copy(update={"search": checked.search.model_copy(update={"max_trials": 3})})
-        new_points(plan, History(ACCURACY))
+        problem = SearchProblem.of(checked)
+        few = checked.model_copy(update={"search": checked.search.model_copy(update={"max_trials": 3})})
+        propose(Schedule.of(replace(problem, config=few), History(ACCURACY)))
 
 
 @settings(max_examples=120, deadline=None)
@@ -119,29 +120,13 @@ def test_any_damage_to_a_ledger(tmp_path: Path, data: st.DataObject) -> None:
     folder = tmp_path / "sweep"
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(STORED, folder)
-    Ledger.open(folder, ACCURACY).close()  # brings it to today's schema
-    rewrite(folder)
+    Ledger.open(folder, ACCURACY).close()  # brings it to today's schema, every row with a checksum
     before = read_history(folder, ACCURACY)
     damage(folder / "ledger.db", data)
     with suppress(UserError):
         assert read_history(folder, ACCURACY) == before
     with suppress(UserError):
         Ledger.open(folder, ACCURACY).close()
-
-
-def rewrite(folder: Path) -> None:
-    """Every row once more, so that all have checksums."""
-    ledger = Ledger.open(folder, ACCURACY)
-    history = ledger.history
-    kept: list[Record] = [*history.points, *history.trials, *history.invocations]
-    for row in kept:
-        ledger.put(row)
-    ledger.connection.execute("DELETE FROM probes")
-    ledger.connection.execute("DELETE FROM evaluations")
-    for trial in history.trials:
-        for epoch in trial.epochs:
-            ledger.put((trial, epoch))
-    ledger.close()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,61 +1,31 @@
-"""Canonical forms: equal networks compare equal. Contradictions are refused."""
-
-from typing import Any
+"""What a whole configuration may not hold together, and what it makes of it."""
 
 import pytest
 
 from src.base.errors import UserError
-from tests.unit.examples import config
-
-
-@pytest.mark.parametrize(
-    ("command", "key", "canonical"),
-    [
-        ("architecture.filters=32", "filters", [32, 32]),
-        ("architecture.filters=[8,16]", "filters", [8, 16]),
-        ("architecture.padding=same", "padding", ["same", "same"]),
-        ("architecture.dense_units=64 architecture.dense_layers=3", "dense_units", [64, 64, 64]),
-        ("architecture.dense_layers=0", "dense_units", []),
-        ("architecture=dnn architecture.units=64", "units", [64]),
-        ("architecture=dnn architecture.units=[64,32] architecture.dropout=0.5", "dropout", [0.5, 0.5]),
-        ("architecture=dnn architecture.units=[64,32] architecture.dropout=[0,0.5]", "dropout", [0.0, 0.5]),
-    ],
-)
-def test_one_value_stands_for_all(command: str, key: str, canonical: list[Any]) -> None:
-    """One value for all blocks or layers becomes a list with one for each."""
-    assert getattr(config(*command.split()).architecture, key) == canonical
-
-
-def test_whole_numbers_become_floats() -> None:
-    """1 and 1.0 are one learning rate."""
-    assert repr(config("optimizer.learning_rate=1").optimizer.learning_rate) == "1.0"
+from src.config.schema import take_scalars, trial_keys
+from src.config.trial import TrialConfig
+from tests.unit.examples import config, plain
 
 
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("architecture.filters=[1,2,3]", "3 values of filters for 2 blocks"),
-        ("architecture.padding=[same]", "1 values of padding for 2 convolutions"),
-        ("architecture=dnn architecture.units=[]", "architecture.units"),
-        ("architecture=dnn architecture.dropout=[0,0]", "2 values of dropout for 1 layers"),
-        ("architecture=dnn architecture.dropout=1", "architecture.dropout"),
-        ("optimizer=sgd optimizer.nesterov=true", "momentum"),
         ("schedule=cosine schedule.warmup_epochs=10", "leaves no epoch for the cosine"),
-        ("schedule=cosine training.reduce_lr.patience=2", "both set the learning rate"),
-        ("schedule.warmup_epochs=1 training.reduce_lr.patience=2", "both set the learning rate"),
-        ("training.early_stopping.patience=0", "training.early_stopping.patience=0"),
         ("search.refit=true training.reduce_lr.patience=2", "search.refit=true trains on the validation images"),
         (
             "search.refit=true +search.space.training.reduce_lr.patience.choice=[1,2]",
             "search.refit=true trains on the validation images",
         ),
         ("search.repeats=0", "search.repeats=0"),
-        ("architecture.batch_norm=1", "architecture.batch_norm=1"),
-        ("training.threads=true", "training.threads=true"),
+        ("search.pruner=halving search.repeats=2", "goes by one seed a point: leave search.repeats at 1"),
+        ("search.pruner=halving search.rung=10", "training.epochs=10 is the end: lower search.rung"),
+        ("search.pruner=median training.epochs=1 search.rung=2", "first looks after search.rung=2 epochs"),
+        ("search.target=1.5", "an accuracy is a share"),
     ],
 )
 def test_contradictions_are_refused(command: str, words: str) -> None:
-    """Keys that contradict each other, and values of the wrong kind, are named."""
+    """Keys that contradict each other are named."""
     with pytest.raises(UserError, match=words):
         config(*command.split())
 
@@ -63,10 +33,13 @@ def test_contradictions_are_refused(command: str, words: str) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "optimizer=sgd optimizer.nesterov=true optimizer.momentum=0.9",
         "schedule=cosine schedule.warmup_epochs=9",
-        "training.reduce_lr.patience=2",
-        "training.early_stopping.patience=2 schedule=cosine",
+        "search.refit=true training.early_stopping.patience=2",
+        "search.repeats=2 search.confirm=2",
+        "search.pruner=halving search.rung=9",
+        "search.pruner=halving search.rung=1 training.epochs=1",  # so that one epoch can be tried before many
+        "search.target=1.5 search.objective=val_loss",
+        "search.target=1",
     ],
 )
 def test_what_goes_together_is_taken(command: str) -> None:
@@ -78,3 +51,41 @@ def test_a_configuration_cannot_be_changed() -> None:
     """A checked configuration is frozen."""
     with pytest.raises(ValueError, match="frozen"):
         config().training.epochs = 3  # type: ignore[misc]
+
+
+# ------------------------------------------------------------------------------------- what it makes
+
+
+def test_the_trial_of_a_configuration() -> None:
+    """What decides a trial's result, as the configuration has it; the number of epochs is left to the budget."""
+    chosen = config("architecture.filters=16", "training.epoch_size=100", "activation=tanh")
+    trial = chosen.trial
+    assert type(trial) is TrialConfig
+    for group in ("architecture", "activation", "optimizer", "schedule"):
+        assert getattr(trial, group) == getattr(chosen, group)
+    assert trial.training.model_dump() == chosen.training.model_dump(exclude={"epochs"})
+    assert set(trial_keys(plain())) == set(TrialConfig.model_fields)
+
+
+def test_values_as_they_were_written() -> None:
+    """A space begins from one number for all blocks where one was written, and from a list where that was."""
+    for written in (16, [16, 16]):
+        values = plain()
+        values["architecture"]["filters"] = written
+        chosen = config(f"architecture.filters={written}".replace(" ", ""))
+        assert chosen.as_written()["architecture"]["filters"] == written
+        assert chosen.architecture.model_dump()["filters"] == [16, 16]
+    assert config().as_written() == plain()
+
+
+@pytest.mark.parametrize(
+    ("canonical", "written", "taken"),
+    [
+        ({"a": [1, 1], "b": [2]}, {"a": 1, "b": [2]}, {"a": 1, "b": [2]}),
+        ({"a": {"b": [1, 1]}, "c": 1.0}, {"a": {"b": 1}, "c": 1}, {"a": {"b": 1}, "c": 1.0}),
+        ({"later": 5}, {}, {"later": 5}),
+    ],
+)
+def test_take_scalars(canonical: object, written: object, taken: object) -> None:
+    """Only where a list was made of one value; what was not written, or is no list, stays as it is."""
+    assert take_scalars(canonical, written) == taken

@@ -1,7 +1,5 @@
-"""Data is split once, exactly and in proportion; what is wrong with a file is said with its name."""
+"""Data is checked, split once, and known; what is wrong with its arrays is said with the file's name."""
 
-import gzip
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,7 @@ import pytest
 
 from src.base.errors import UserError
 from src.data.dataset import Dataset, Part
-from src.data.load import load, name_of
+from src.data.load import load, load_same, name_of
 from tests.unit.examples import arrays, config, dataset, write_npz
 
 X, Y = arrays()["x_train"], arrays()["y_train"]
@@ -109,17 +107,14 @@ def test_the_split_follows_from_its_seed(tmp_path: Path) -> None:
     assert dataset(path).digest == dataset(path).digest != dataset(path, "data.seed=1").digest
 
 
-@pytest.mark.parametrize("change", ["pixel", "label", "type"])
-def test_the_digest_names_the_content(tmp_path: Path, change: str) -> None:
-    """One pixel, one label or another type of number makes other data; another file name does not."""
-    x, y = X.copy(), Y.copy()
-    if change == "pixel":
-        x[7, 3, 3] ^= 1
-    if change == "label":
-        y[[0, 1]] = y[[1, 0]]
-    changed = {"x_train": x.astype(np.float32) if change == "type" else x, "y_train": y}
-    same, copy = (dataset(write_npz(tmp_path / name)).digest for name in ("a.npz", "b.npz"))
-    assert same == copy != dataset(write_npz(tmp_path / "a.npz", **changed)).digest
+def test_data_that_has_changed_is_refused(tmp_path: Path) -> None:
+    """A sweep that exists goes on with the data it began with, or not at all."""
+    chosen = config("data=npz", f"data.path={write_npz(tmp_path / 'a.npz')}").data
+    digest = load(chosen).digest
+    assert load_same(chosen, digest).digest == digest
+    write_npz(tmp_path / "a.npz", y_train=Y[::-1])
+    with pytest.raises(UserError, match="the data of a has changed since this sweep began"):
+        load_same(chosen, digest)
 
 
 # ------------------------------------------------------------------------------------------ mistakes
@@ -159,106 +154,6 @@ def test_wrong_arrays_are_named(tmp_path: Path, changed: dict[str, Any], words: 
     with pytest.raises(UserError, match=words) as error:
         dataset(path)
     assert str(path) in str(error.value)
-
-
-def truncate(path: Path) -> None:
-    """Lose the end of a file."""
-    path.write_bytes(path.read_bytes()[:-500])
-
-
-def damage(path: Path) -> None:
-    """Change a byte in the middle of a file."""
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-
-
-def damage_compressed(path: Path) -> None:
-    """The same in a compressed file, such as Keras' mnist.npz."""
-    np.savez_compressed(path, x_train=X, y_train=Y)
-    content = bytearray(path.read_bytes())
-    start = 30 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
-    content[start] = 0xFF  # no kind of block that zlib knows
-    path.write_bytes(content)
-
-
-def pickle_one(path: Path) -> None:
-    """A file of objects, not of arrays."""
-    np.array([{}], dtype=object).dump(path)
-
-
-def save_one(path: Path) -> None:
-    """A single array under a wrong ending."""
-    with path.open("wb") as file:
-        np.save(file, X)
-
-
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        Path.unlink,
-        lambda path: path.write_text("no images here"),
-        lambda path: path.write_bytes(b""),
-        truncate,
-        damage,
-        pytest.param(damage_compressed),
-        pickle_one,
-        pytest.param(save_one),
-    ],
-    ids=["missing", "text", "empty", "truncated", "damaged", "compressed", "pickle", "npy"],
-)
-def test_wrong_files_are_named(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    """What is no whole NumPy file of arrays is one sentence with the file's name."""
-    path = write_npz(tmp_path / "wrong.npz")
-    spoil(path)
-    with pytest.raises(UserError, match=r"wrong\.npz"):
-        dataset(path)
-
-
-def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
-    """Reading a file of objects does not run what is in it."""
-    ran = tmp_path / "ran"
-
-    class Bomb:
-        def __reduce__(self) -> tuple[Any, ...]:
-            return Path.touch, (ran,)
-
-    path = write_npz(tmp_path / "wrong.npz", x_train=np.array([Bomb()] * 60, dtype=object))
-    ran.unlink(missing_ok=True)
-    with pytest.raises(UserError):
-        dataset(path)
-    assert not ran.exists()
-
-
-# ------------------------------------------------------------------------------------ Keras' data sets
-
-
-def test_fashion_mnist_from_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The files that Keras keeps are read without a network, and split as every other source."""
-    monkeypatch.setattr("keras.src.backend.config.keras_home", lambda: str(tmp_path))
-    cache = tmp_path / "datasets" / "fashion-mnist"
-    cache.mkdir(parents=True)
-    for part, count in (("train", 100), ("t10k", 20)):
-        labels, pixels = bytes(n % 10 for n in range(count)), bytes(n % 251 for n in range(count * 784))
-        (cache / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(bytes(8) + labels))
-        (cache / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(bytes(16) + pixels))
-    data = load(config("data=fashion_mnist").data)
-    assert [part.x.shape for part in (data.train, data.validation, data.test)] == [
-        (90, 28, 28, 1),
-        (10, 28, 28, 1),
-        (20, 28, 28, 1),
-    ]
-    assert (data.label, data.num_classes, data.test.y.tolist()) == ("fashion_mnist", 10, [*range(10)] * 2)
-
-
-def test_mnist_by_keras(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keras' MNIST has a test part of its own; a tenth of the rest is held out for validation."""
-    train, test = arrays(200, size=28, classes=10), arrays(40, size=28, classes=10, seed=1)
-    path = write_npz(tmp_path / "mnist.npz", **train, x_test=test["x_train"], y_test=test["y_train"])
-    monkeypatch.setattr("keras.src.datasets.mnist.get_file", lambda *_, **__: str(path))
-    data = load(config("data=mnist").data)
-    assert [len(part) for part in (data.train, data.validation, data.test)] == [180, 20, 40]
-    assert (data.test.x[..., 0] == test["x_train"]).all() and data.preprocessing == "digits"
 
 
 @pytest.mark.parametrize(

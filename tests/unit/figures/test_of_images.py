@@ -14,9 +14,7 @@ from PIL import Image
 
 from src.data.dataset import Part
 from src.figures.of_images import confusion, first_predictions, mistakes, samples, seen
-from src.figures.of_trials import curves
 from src.figures.style import ORANGE, save
-from tests.unit.examples import epoch
 
 Shape = tuple[int, int, int]
 
@@ -94,15 +92,6 @@ def test_blank_images_are_drawn(name: str) -> None:
     figure = FIGURES[name](*CASES["blank images"])
     shown = [axes.images[0].get_array() for axes in figure.axes if axes.images]
     assert shown and not any(np.ma.is_masked(values) for values in shown)
-
-
-@pytest.mark.parametrize("count", [1, 2, 30])
-def test_curves_can_be_saved(tmp_path: Path, count: int) -> None:
-    """Curves of one epoch and of many, with the best one's value beside its mark."""
-    figure = curves([epoch(number, number / 100, 1.0) for number in range(1, count + 1)], count, "trial 1")
-    accuracy = figure.axes[0].get_legend_handles_labels()[1]
-    assert f"best epoch {count}: {count / 100:.4f}" in accuracy
-    assert is_png(save(figure, tmp_path / "curves.png"))
 
 
 # ------------------------------------------------------------------------------------------- content

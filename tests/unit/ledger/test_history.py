@@ -130,7 +130,7 @@ def test_a_result_that_is_taken() -> None:
     history.apply(Stopped(1), 0)
     history.apply(Tracked(1, "run"), 0)
     epochs, origin = (epoch(1, 0.1), epoch(2, 0.3, seconds=7.0), epoch(3, 0.2)), Origin("other", 7)
-    files = {"checkpoint": file("1-3"), "weights": file("1-best"), "validation": file("1-each")}
+    files: dict[str, Any] = {"checkpoint": file("1-3"), "weights": file("1-best"), "validation": file("1-each")}
     event = Reused(1, 2, origin, epochs, TrialState.FINISHED, True, "early stopping", "numpy 1 → 2", **files)
     changed = history.apply(event, 5000)
     trial = history.trial(1)

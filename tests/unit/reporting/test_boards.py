@@ -3,19 +3,16 @@
 import io
 from typing import Any
 
-import numpy as np
 import pytest
 from rich.console import Console
 from rich.table import Table
 
-from src.data.dataset import Dataset, Part
 from src.ledger.events import Failed
 from src.ledger.history import History
-from src.ledger.jobs import TrainJob
 from src.ledger.objective import ACCURACY, LOSS
-from src.ledger.records import Cause
+from src.ledger.records import Cause, Role, Trial
 from src.reporting.boards import (
-    board_of_data,
+    STATUS,
     board_of_states,
     board_of_sweeps,
     board_of_values,
@@ -23,8 +20,7 @@ from src.reporting.boards import (
     preview_table,
     show_age,
 )
-from src.search.problem import Plan
-from tests.unit.examples import checked_history, config, epoch, finish, trial_config
+from tests.unit.examples import epoch, finish, history_of, train_job
 
 SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool": {"choice": [1, 2]}}}
 
@@ -32,11 +28,10 @@ SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool"
 @pytest.fixture
 def history() -> History:
     """Of four trials and two duplicates, one has finished, one was stopped early, one has failed, one waits."""
-    made = checked_history(Plan.of(config("training.epochs=2", "search.retries=0", space=SPACE)))
+    made = history_of("training.epochs=2", "search.retries=0", space=SPACE)
     finish(made, 1, epoch(1, 0.25), epoch(2, 1 / 3))
     finish(made, 2, epoch(1, 0.5), reason="early stopping: no better in 2 epochs")
-    job = TrainJob(3, 1, trial_config(), 1, ACCURACY, 2, 2, None, ())
-    made.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
+    made.apply(Failed(train_job(3), Cause.NAN, "the loss is nan"), 0)
     return made
 
 
@@ -74,16 +69,22 @@ def test_drift_is_said(history: History) -> None:
 def test_points_of_several_seeds() -> None:
     """Of several seeds a line is a point, with mean and deviation; those on fresh seeds are told apart."""
     words = ("training.epochs=1", "search.repeats=2", "search.confirm=1", "search.confirm_repeats=2")
-    plan = Plan.of(config(*words, space={"architecture": {"pool": {"choice": [1, 2]}}}))
-    made = checked_history(plan)
+    made = history_of(*words, space={"architecture": {"pool": {"choice": [1, 2]}}})
     for number, value in ((1, 0.1), (2, 0.5), (3, 0.2), (4, 0.7)):
         finish(made, number, epoch(1, value))
     lines = printed(leaderboard(made, None))
     assert lines[-2][:6] == ["2", "2", "2", "0.6000", "±", "0.1414"] and "seeds" not in lines[0]
-    for trial in made.trials[:2]:
-        trial.role = type(trial.role).CONFIRM
+    made.apply(Trial(5, 2, Role.CONFIRM, 0, 1), 0)
+    finish(made, 5, epoch(1, 0.3))
     lines = printed(leaderboard(made, None))
-    assert any("fresh" in line for line in lines) and any(line[2:5] == ["of", "the", "search"] for line in lines)
+    assert lines[-2][:5] == ["2", "2", "fresh", "1", "0.3000"] and lines[-1][:6] == [
+        "1",
+        "1",
+        "of",
+        "the",
+        "search",
+        "2",
+    ]
 
 
 def test_preview_table(history: History) -> None:
@@ -104,9 +105,8 @@ def test_values_of_a_key(objective: Any, words: list[str]) -> None:
         | dict(zip(names, behind, strict=True))
         for value, behind in (("1", (None, None, None)), ("[x]", (0.025, -0.01, 0.06)))
     ]
-    heading, *_, first, second = printed(board_of_values(table, objective))
-    assert "pool" in heading or heading == ["val"]
-    assert first == ["1", "2", "0.5000", "1.2", "–", "–"]
+    *heading, first, second = printed(board_of_values(table, objective))
+    assert "pool" in heading[-1] and first == ["1", "2", "0.5000", "1.2", "–", "–"]
     assert second == ["[x]", "2", "0.5000", "1.2", *words]
 
 
@@ -117,8 +117,18 @@ def test_first_places_of_sweeps() -> None:
     """A row a sweep; one that was not evaluated has no test accuracy."""
     metrics = {"val_accuracy": 0.9, "val_accuracy_sd": 0.01, "val_loss": 0.3, "val_loss_sd": None}
     row = {"sweep": "mine", "best": "pool=2", "seeds": 3, "seconds": 2.0, "parameters": 1234, "test_accuracy": None}
-    (line,) = printed(board_of_sweeps([row | metrics]))[-1:]
-    assert line == ["mine", "pool=2", "3", "0.9000", "±", "0.0100", "0.3000", "2.0", "1,234", "–"]
+    assert printed(board_of_sweeps([row | metrics]))[-1] == [
+        "mine",
+        "pool=2",
+        "3",
+        "0.9000",
+        "±",
+        "0.0100",
+        "0.3000",
+        "2.0",
+        "1,234",
+        "–",
+    ]
 
 
 def test_states_of_sweeps() -> None:
@@ -129,7 +139,7 @@ def test_states_of_sweeps() -> None:
     broken = {"sweep": "b", "state": "unreadable", "reason": "no ledger", "command": "python"} | known
     now = 1767225600.0 + 600
     heading, first, second = board_of_states([whole, broken], now).splitlines()
-    assert heading.split() == "sweep state trials failed infeasible best written disk to go on".split()
+    assert heading.split() == [word for name in STATUS for word in name.split()]
     assert first.split()[:6] == ["a-long-name", "complete", "with", "2", "pruned", "3/5"]
     assert "val_loss 0.2500 (mean of 2)" in first and "  10 min  " in first and first.endswith("x" * 300)
     assert second.endswith("no ledger") and heading.index("to go on") == second.index("no ledger")
@@ -142,17 +152,3 @@ def test_states_of_sweeps() -> None:
 def test_ages(seconds: float, words: str) -> None:
     """An age is said in the largest unit of which two have passed."""
     assert show_age(seconds) == words
-
-
-# -------------------------------------------------------------------------------------------- data
-
-
-@pytest.mark.parametrize("num_classes", [3, 40])
-def test_parts_of_the_data(num_classes: int) -> None:
-    """Images of each class are counted, of more than a dozen the fewest and most."""
-    part = Part(np.full((num_classes + 1, 2, 2, 1), 7, np.uint8), np.array([*range(num_classes), 0], np.int32))
-    data = Dataset("mine", part, part, part, num_classes, 1.0, "digest", "resize")
-    lines = printed(board_of_data(data))
-    counts = ["2", "1", "1"] if num_classes == 3 else ["1–2"]
-    assert [line[0] for line in lines[-3:]] == ["train", "validation", "test"]
-    assert lines[-1] == ["test", str(num_classes + 1), "7–7", *counts]

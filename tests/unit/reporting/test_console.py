@@ -9,30 +9,30 @@ from rich.console import Console
 
 from src.ledger.events import Failed
 from src.ledger.history import History
-from src.ledger.jobs import EvaluateJob, TrainJob
+from src.ledger.jobs import EvaluateJob
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Evaluation, File, Origin, PointState
 from src.reporting.console import overview, result
-from src.search.problem import Plan
-from tests.unit.examples import checked_history, config, epoch, finish, trial_config
+from src.search.problem import SearchProblem
+from src.search.schedule import Schedule
+from tests.unit.examples import checked_history, config, epoch, finish, train_job, trial_config
 
 SPACE = {"architecture": {"filters": {"choice": [[8, 16], 16, [16, 16]]}, "pool": {"choice": [1, 2]}}}
 
 
 @pytest.fixture
-def plan() -> Plan:
+def problem() -> SearchProblem:
     """Four trials of two epochs, and two duplicates."""
-    return Plan.of(config("training.epochs=2", "search.retries=0", space=SPACE))
+    return SearchProblem.of(config("training.epochs=2", "search.retries=0", space=SPACE))
 
 
 @pytest.fixture
-def history(plan: Plan) -> History:
+def history(problem: SearchProblem) -> History:
     """One trial has finished, one was stopped early, one has failed, one waits."""
-    made = checked_history(plan)
+    made = checked_history(problem)
     finish(made, 1, epoch(1, 0.25), epoch(2, 1 / 3))
     finish(made, 2, epoch(1, 0.5), reason="early stopping, with a comma\nand a line")
-    job = TrainJob(3, 1, trial_config(), 1, ACCURACY, 2, 2, None, ())
-    made.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
+    made.apply(Failed(train_job(3), Cause.NAN, "the loss is nan"), 0)
     return made
 
 
@@ -44,17 +44,17 @@ def printed(show: Callable[[Console], None]) -> str:
     return console.file.getvalue()
 
 
-def test_overview(plan: Plan) -> None:
+def test_overview(problem: SearchProblem) -> None:
     """How many points are to train, which not and why, how far, and that the time is not known yet."""
-    text = printed(lambda console: overview(console, plan, checked_history(plan), 100, 2))
+    text = printed(lambda console: overview(console, Schedule.of(problem, checked_history(problem)), 100, 2))
     assert "6 points: 4 to train, 0 infeasible, 2 duplicate" in text
     assert "the same network and training as point 3  (point 5)" in text
     assert "4 trials up to epoch 2, 2 workers: unknown time" in text
 
 
-def test_overview_counts_what_will_train(plan: Plan, history: History) -> None:
+def test_overview_counts_what_will_train(problem: SearchProblem, history: History) -> None:
     """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
-    assert "1 trial up to epoch 2" in printed(lambda console: overview(console, plan, history, 100, 2))
+    assert "1 trial up to epoch 2" in printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
 
 
 def test_overview_of_a_search_by_results() -> None:
@@ -62,21 +62,21 @@ def test_overview_of_a_search_by_results() -> None:
     with a pruner, how many epochs it lets be trained."""
     wide = {"architecture": {"pool": {"int": {"min": 1, "max": 40}}}}
     words = ("search.strategy=tpe", "search.max_trials=12", "search.pruner=top_k", "search.keep=2")
-    plan = Plan.of(config("training.epochs=3", *words, space=wide))
-    history = checked_history(plan)
+    problem = SearchProblem.of(config("training.epochs=3", *words, space=wide))
+    history = checked_history(problem)
     history.point(3).state = history.point(4).state = PointState.INFEASIBLE
-    said = printed(lambda console: overview(console, plan, history, 100, 2))
+    said = printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
     assert "10 points: 8 to train, 2 infeasible, 0 duplicate; 4 more to train will be proposed by tpe" in said
     assert "the space has 40 points, of which about 20% cannot be built (2 of 10 drawn at random)" in said
     assert "14 trials up to epoch 3 (top_k lets about 18 epochs be trained in all)" in said
 
 
-def test_what_the_budget_left_out(plan: Plan) -> None:
+def test_what_the_budget_left_out() -> None:
     """Trials that were not begun are counted, with the limits that there are."""
-    bounded = Plan.of(config("training.epochs=2", "search.max_epochs=2", space=SPACE))
+    bounded = SearchProblem.of(config("training.epochs=2", "search.max_epochs=2", space=SPACE))
     history = checked_history(bounded)
     finish(history, 1, epoch(1, 0.25), epoch(2, 0.5))
-    said = printed(lambda console: result(console, bounded, history, Path("s")))
+    said = printed(lambda console: result(console, Schedule.of(bounded, history), Path("s")))
     assert "3 trials not begun: the budget is used up (search.max_epochs=2); a larger one goes on." in said
 
 
@@ -85,49 +85,50 @@ def test_what_the_budget_left_out(plan: Plan) -> None:
 )
 def test_a_target_that_is_reached(objective: str, target: float, words: str) -> None:
     """In which direction another target would go on."""
-    aimed = Plan.of(
+    aimed = SearchProblem.of(
         config(f"search.objective={objective}", f"search.target={target}", "training.epochs=1", space=SPACE)
     )
     history = checked_history(aimed)
     finish(history, 1, epoch(1, 0.6, 0.9))
-    said = printed(lambda console: result(console, aimed, history, Path("s")))
+    said = printed(lambda console: result(console, Schedule.of(aimed, history), Path("s")))
     assert f"3 trials not begun: search.target={target:g} is reached; {words} one goes on." in said
 
 
-def test_what_was_taken_is_counted(plan: Plan, history: History) -> None:
+def test_what_was_taken_is_counted(problem: SearchProblem, history: History) -> None:
     """Whole trials and beginnings are told apart, with the sweeps that they are from."""
     history.trial(1).origin, history.trial(2).origin = Origin("other", 3), Origin("third", 1)
     history.trial(2).attempts = 2
-    said = printed(lambda console: result(console, plan, history, Path("s")))
+    said = printed(lambda console: result(console, Schedule.of(problem, history), Path("s")))
     words = "1 trial was taken and 1 trial was begun with what was taken from other sweeps"
     assert f"{words} (search.reuse=false trains anew): other and third." in said
 
 
-def test_result(plan: Plan, history: History) -> None:
+def test_result(problem: SearchProblem, history: History) -> None:
     """The winner with its test accuracy, how often the test images were looked at, and what failed."""
     history.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
-    text = printed(lambda console: result(console, plan, history, Path("mine")))
+    text = printed(lambda console: result(console, Schedule.of(problem, history), Path("mine")))
     assert "trial 2, has a test accuracy of 0.6250 (loss 0.7500)" in text and "looked at once" in text
     assert "trial 3 failed: the loss is nan" in text
     assert "search.retry_failed=true" not in text, "a NaN would come again"
-    assert "No trial has finished." in printed(lambda console: result(console, plan, History(ACCURACY), Path("mine")))
+    nothing = Schedule.of(problem, History(ACCURACY))
+    assert "No trial has finished." in printed(lambda console: result(console, nothing, Path("mine")))
 
 
 @pytest.mark.parametrize(
     "words",
     ["no [Op:Conv2D]", "shape [2, 3]", "on [gpu]", "at [/device:GPU:0]"],
 )
-def test_a_failure_is_told_in_its_own_words(plan: Plan, history: History, words: str) -> None:
+def test_a_failure_is_told_in_its_own_words(problem: SearchProblem, history: History, words: str) -> None:
     """Brackets in an error's message are printed as they are."""
     history.trial(3).reason = words
-    assert f"failed: {words}" in printed(lambda console: result(console, plan, history, Path("mine")))
+    assert f"failed: {words}" in printed(lambda console: result(console, Schedule.of(problem, history), Path("mine")))
 
 
-def test_an_evaluation_that_failed_is_said(plan: Plan, history: History) -> None:
+def test_an_evaluation_that_failed_is_said(problem: SearchProblem, history: History) -> None:
     """Without a look at the test data the reason is given, and how to try again."""
     for words in ("out of memory", "ended by SIGKILL"):
         history.apply(Failed(EvaluateJob(2, 1, trial_config(), File("w", "0")), Cause.CRASH, words), 0)
-    text = printed(lambda console: result(console, plan, history, Path("mine")))
+    text = printed(lambda console: result(console, Schedule.of(problem, history), Path("mine")))
     assert (
         "trial 2 could not be evaluated on the test images: ended by SIGKILL; search.retries=2 tries once more" in text
     )

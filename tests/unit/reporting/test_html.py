@@ -10,12 +10,11 @@ import pytest
 from src.analysis.tables import point_table
 from src.ledger.database import Ledger, read_history
 from src.ledger.events import Failed, Started
-from src.ledger.jobs import TrainJob
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Invocation
 from src.ledger.sweep_folder import open_sweep
 from src.reporting import html
-from tests.unit.examples import trial_config
+from tests.unit.examples import train_job
 from tests.unit.test_compare import write_sweep
 
 WORDS: dict[str, Any] = {"activation": {"choice": ["relu", "tanh"]}, "architecture": {"pool": {"choice": [1, 2]}}}
@@ -93,7 +92,7 @@ def test_nothing_in_a_sweep_is_markup(tmp_path: Path) -> None:
     ledger = Ledger.open(path, ACCURACY)
     ledger.save(Started(4, 1))
     words = "<script>alert(1)</script> & <b>"
-    ledger.save(Failed(TrainJob(4, 1, trial_config(), 1, ACCURACY, 1, 1, None, ()), Cause.CRASH, words))
+    ledger.save(Failed(train_job(4), Cause.CRASH, words))
     ledger.close()
     text, read = write(path)
     assert words not in text and words in read.texts

@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 
 from src.base.errors import UserError
 from src.search.constraints import holds, parse
-from src.search.problem import Plan
-from tests.unit.examples import checked_history, config
+from tests.unit.examples import history_of
 
 KEYS = {"architecture.filters", "architecture.dense_units", "optimizer.name", "architecture.kernel"}
 VALUES = {"architecture.filters": [8, 16], "architecture.dense_units": 64, "optimizer.name": "sgd"}
@@ -77,14 +76,6 @@ def test_what_cannot_be_worked_out(text: str) -> None:
 def test_points_that_break_one_are_named() -> None:
     """Such points are infeasible before anything is built, with the constraint as the reason."""
     space = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": {"choice": [2, 3]}}}
-    history = checked_history(
-        Plan.of(config("search.constraints=['architecture.kernel + architecture.pool != 6']", space=space))
-    )
+    history = history_of("search.constraints=['architecture.kernel + architecture.pool != 6']", space=space)
     assert [point.state for point in history.points] == ["feasible", "infeasible", "feasible", "feasible"]
     assert history.points[1].reason == "constraint: architecture.kernel + architecture.pool != 6"
-
-
-def test_a_constraint_is_checked_first(capsys: pytest.CaptureFixture[str]) -> None:
-    """A mistake in one is found before any point is proposed."""
-    with pytest.raises(UserError, match=r"did you mean 'architecture\.kernel'"):
-        Plan.of(config("search.constraints=['architecture.kernal > 3']"))

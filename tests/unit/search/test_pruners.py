@@ -1,4 +1,4 @@
-"""Pruners, played through by a plan on rows: who trains how far, and that nothing is trained twice."""
+"""Pruners, played through by a schedule on records: who trains how far, and that nothing is trained twice."""
 
 from typing import Any
 
@@ -7,20 +7,20 @@ import pytest
 from src.ledger.events import EpochEnded, Failed, Finished, Paused, Started, Stopped
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, TrainJob
-from src.ledger.records import Cause, PointState, TrialState
-from src.search.problem import Plan
+from src.ledger.records import Cause, TrialState
 from src.search.pruners import rungs
-from src.search.schedule import new_trials, newly_pruned, next_job
-from tests.unit.examples import config, epoch, file
-from tests.unit.search.test_schedule import probed_history
+from src.search.schedule import Schedule, newly_pruned, next_job
+from tests.unit.examples import add_trials, epoch, file, prepared
+from tests.unit.search.playing import probed, small
 
 SPACE: dict[str, Any] = {"architecture": {"dense_units": {"choice": list(range(1, 13))}}}  # 12 points
 QUALITY = [6, 11, 3, 9, 1, 8, 4, 10, 2, 7, 5, 12]
 
 
-def plan_of(pruner: str, *overrides: str) -> Plan:
-    """Twelve points, nine epochs."""
-    return Plan.of(config(f"search.pruner={pruner}", "training.epochs=9", "search.retries=0", *overrides, space=SPACE))
+def pruned_by(pruner: str, *overrides: str, history: History | None = None) -> Schedule:
+    """Twelve points, nine epochs; everything known that must be before the first trial."""
+    words = (f"search.pruner={pruner}", "training.epochs=9", "search.retries=0", *overrides)
+    return small(*words, space=SPACE, history=history) if history else probed(*words, space=SPACE)
 
 
 def accuracy(point: int, number: int) -> float:
@@ -28,16 +28,14 @@ def accuracy(point: int, number: int) -> float:
     return 0.5 + 0.01 * QUALITY[point - 1] + 0.001 * number
 
 
-def play(plan: Plan, history: History, last_first: bool = False) -> list[TrainJob]:
+def play(schedule: Schedule, last_first: bool = False) -> list[TrainJob]:
     """Two workers until nothing is left; the work they had, in order."""
-    busy: list[Any] = []
-    done: list[TrainJob] = []
+    history, busy, done = schedule.history, list[TrainJob](), list[TrainJob]()
     while True:
-        for event in newly_pruned(plan, history):
+        for event in newly_pruned(schedule):
             history.apply(event, 0)
-        for trial in new_trials(plan, history):
-            history.apply(trial, 0)
-        while len(busy) < 2 and isinstance(job := next_job(plan, history, busy), TrainJob):
+        add_trials(schedule)
+        while len(busy) < 2 and isinstance(job := next_job(schedule, busy), TrainJob):
             history.apply(Started(job.trial, job.attempt), 0)
             busy.append(job)
             done.append(job)
@@ -51,7 +49,7 @@ def train(history: History, job: TrainJob) -> None:
     for number in range(len(job.epochs) + 1, job.until + 1):
         saved = file(f"{job.trial}-{number}") if number == job.until else None
         history.apply(EpochEnded(job.trial, epoch(number, accuracy(history.trial(job.trial).point, number)), saved), 0)
-    history.apply(Paused(job.trial) if job.pauses else Finished(job.trial, file("w"), ""), 0)
+    history.apply(Paused(job.trial) if job.pauses else Finished(job.trial, file("w")), 0)
 
 
 def lengths(history: History) -> list[int]:
@@ -73,98 +71,90 @@ CASES = {
 @pytest.mark.parametrize("last_first", [False, True])
 def test_the_best_is_trained_to_the_end(pruner: str, last_first: bool) -> None:
     """Whatever the pruner, and whoever ends first: the best point ends finished, the others with a reason, for fewer epochs."""
-    plan = plan_of(pruner)
-    history = probed_history(plan)
-    play(plan, history, last_first)
+    schedule = pruned_by(pruner)
+    history = schedule.history
+    play(schedule, last_first)
     assert history.trials[-1].state == TrialState.FINISHED and lengths(history)[-1] == 9
     assert {trial.state for trial in history.trials} <= {"finished", "pruned"}
     assert all(trial.reason for trial in history.trials if trial.state == TrialState.PRUNED)
     assert CASES[pruner] in (None, lengths(history))
     assert pruner == "none" or sum(lengths(history)) < 9 * 12
-    assert isinstance(next_job(plan, history, ()), EvaluateJob)
+    assert isinstance(next_job(schedule, ()), EvaluateJob)
 
 
 @pytest.mark.parametrize("pruner", ["top_k", "halving", "hyperband"])
 def test_rungs_do_not_depend_on_who_ends_first(pruner: str) -> None:
     """Pruners that wait for all at a rung train the same trials as far, in whatever order the workers end."""
-    one, other = (probed_history(plan_of(pruner)) for _ in range(2))
-    play(plan_of(pruner), one)
-    play(plan_of(pruner), other, last_first=True)
-    assert [(t.state, t.reason, len(t.epochs)) for t in one.trials] == [
-        (t.state, t.reason, len(t.epochs)) for t in other.trials
+    one, other = pruned_by(pruner), pruned_by(pruner)
+    play(one)
+    play(other, last_first=True)
+    assert [(t.state, t.reason, len(t.epochs)) for t in one.history.trials] == [
+        (t.state, t.reason, len(t.epochs)) for t in other.history.trials
     ]
 
 
 @pytest.mark.parametrize("pruner", [name for name in CASES if name != "none"])
 def test_without_the_pruner_all_go_on(pruner: str) -> None:
     """Afterwards search.pruner=none trains what was pruned to the end, from where it was, no epoch twice."""
-    history = probed_history(plan_of(pruner))
-    first = play(plan_of(pruner), history)
-    more = play(plan_of("none"), history)
+    history = pruned_by(pruner).history
+    first = play(pruned_by(pruner, history=history))
+    more = play(pruned_by("none", history=history))
     assert lengths(history) == [9] * 12 and {trial.state for trial in history.trials} == {"finished"}
     assert sum(job.until - len(job.epochs) for job in first + more) == 9 * 12
 
 
 def test_a_reason_says_where_a_trial_stood() -> None:
     """A pruned trial says its place, of how many, after how long."""
-    history = probed_history(plan_of("halving"))
-    play(plan_of("halving"), history)
+    schedule = pruned_by("halving")
+    history = schedule.history
+    play(schedule)
     assert history.trials[4].reason == "place 12 of 12 after 1 epoch"
     assert history.trials[3].reason == "place 4 of 4 after 3 epochs"
 
 
 def test_a_pruner_that_comes_later_takes_nothing_back() -> None:
     """A trial put down beyond the rung ends where it is, and is then promoted or pruned as the others."""
-    history = probed_history(plan_of("none"))
+    history = pruned_by("none").history
     history.apply(Started(1, 1), 0)
     for number in (1, 2, 3):
         history.apply(EpochEnded(1, epoch(number, accuracy(1, number)), file(f"1-{number}")), 0)
     history.apply(Stopped(1), 0)
-    job = next_job(plan_of("top_k"), history, ())
+    later = pruned_by("top_k", history=history)
+    job = next_job(later, ())
     assert isinstance(job, TrainJob) and (job.trial, len(job.epochs), job.until, job.pauses) == (1, 3, 3, True)
-    play(plan_of("top_k"), history)
+    play(later)
     assert (history.trials[0].state, lengths(history)[0]) == ("pruned", 3)
 
 
 def test_a_rung_does_not_wait_for_the_failed() -> None:
     """A trial that has failed for good is left behind."""
-    plan = plan_of("top_k", "search.keep=2")
-    history = probed_history(plan)
-    job = next_job(plan, history, ())
+    schedule = pruned_by("top_k", "search.keep=2")
+    history = schedule.history
+    job = next_job(schedule, ())
     assert isinstance(job, TrainJob) and job.trial == 1
     history.apply(Started(1, 1), 0)
     history.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
-    play(plan, history)
+    play(schedule)
     assert lengths(history) == [0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9]
 
 
 def test_median_looks_at_the_earlier() -> None:
     """The first four train to the end; later ones stop at once if they are worse than the median of those before them."""
-    history = probed_history(plan_of("median"))
-    play(plan_of("median"), history)
+    schedule = pruned_by("median")
+    history = schedule.history
+    play(schedule)
     assert lengths(history) == [9, 9, 9, 9, 1, 9, 1, 9, 1, 2, 1, 9]  # after two epochs only the better ones are left
     assert history.trials[4].reason == "worse than the median of 4 after 1 epoch"
 
 
 def test_more_points_join_at_the_first_rung() -> None:
     """With a higher max_trials the new trials begin at the first rung, and those promoted before stay."""
-    history = probed_history(plan_of("top_k", "search.max_trials=6", "search.keep=2"))
-    play(plan_of("top_k", "search.max_trials=6", "search.keep=2"), history)
+    schedule = pruned_by("top_k", "search.max_trials=6", "search.keep=2")
+    history = schedule.history
+    play(schedule)
     assert lengths(history) == [1, 9, 1, 9, 1, 1]
-    more = plan_of("top_k", "search.max_trials=12", "search.keep=2")
-    play(more, checked_more(more, history))
+    play(prepared(pruned_by("top_k", "search.max_trials=12", "search.keep=2", history=history)))
     assert lengths(history) == [1, 9, 1, 9, 1, 1] + [1] * 5 + [9]
-
-
-def checked_more(plan: Plan, history: History) -> History:
-    """The rows with the points that a larger budget proposes, all feasible."""
-    from tests.unit.examples import check, propose
-
-    propose(plan, history)
-    for point in history.points:
-        if point.state == PointState.UNCHECKED:
-            check(history, point.number)
-    return history
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,7 @@ def point(number: int) -> Point:
 def history_of(chosen: Config, *trials: Trial) -> History:
     """The records of a sweep with these trials."""
     history = History(ACCURACY)
-    records = invocation(chosen), *(point(number) for number in (1, 2, 3)), *trials
-    for record in records:
-        history.apply(record, 0)
+    play(history, invocation(chosen), *(point(number) for number in (1, 2, 3)), *trials)
     return history
 
 

@@ -221,9 +221,7 @@ def test_the_parts_of_the_data(stored: Stored) -> None:
     data = load(stored.chosen.data)
     found = [(one.tags[0].value, one.dataset.name, one.dataset.profile) for one in dataset_inputs(data)]
     parts = ("train", len(data.train)), ("validation", len(data.validation)), ("test", len(data.test))
-    assert found == [
-        (part, f"corners {part}", f'{{"num_rows": {size}, "num_classes": 3}}') for part, size in parts
-    ]
+    assert found == [(part, f"corners {part}", f'{{"num_rows": {size}, "num_classes": 3}}') for part, size in parts]
     assert {one.dataset.digest for one in dataset_inputs(data)} == {data.digest[:32]}
 
 

@@ -148,7 +148,7 @@ def test_the_report_of_the_session_is_uploaded(tmp_path: Path, curves: str, is_w
         (stored.path / "report" / "report.html").write_text("the report")
     client = FakeClient()
     show_report(tracked(stored, client), "own")
-    wanted = [(("own", str(stored.path / "report"), "report"), {})]
+    wanted: list[Any] = [(("own", str(stored.path / "report"), "report"), {})]
     assert client.of("log_artifacts") == (wanted if is_written and curves == "true" else [])
     assert (stored.path / "report").exists() == is_written
 
@@ -228,9 +228,7 @@ def test_a_line_links_by_the_sweeps_objective() -> None:
 @pytest.mark.parametrize(
     ("is_done", "state", "status"), [(True, "complete", "FINISHED"), (False, "interrupted", "KILLED")]
 )
-def test_the_end(
-    stored: Stored, monkeypatch: pytest.MonkeyPatch, is_done: bool, state: str, status: str
-) -> None:
+def test_the_end(stored: Stored, monkeypatch: pytest.MonkeyPatch, is_done: bool, state: str, status: str) -> None:
     """All is logged before the run ends; its state says whether the sweep is complete, its tags within which budget."""
     monkeypatch.setattr("src.tracking.sweep_run.show_model", lambda *_: None)
     client = FakeClient({"search_runs": [], "list_artifacts": [SimpleNamespace(path="samples.png")]})

@@ -9,7 +9,7 @@ import pytest
 from src.ledger.events import EpochEnded, Failed, Started
 from src.ledger.jobs import EvaluateJob
 from src.ledger.records import Cause, File, Origin, TrialState
-from src.tracking import trial_run
+from src.tracking import dumps, trial_run
 from src.tracking.runs import TrialRun
 from src.tracking.trial_run import STATUSES, push_epochs, revision_of, show_failures, show_trial, tag_trial
 from tests.unit.examples import epoch, train_job
@@ -56,9 +56,7 @@ def test_every_state_has_a_status() -> None:
 # ------------------------------------------------------------------------------------ showing a trial
 
 
-@pytest.mark.parametrize(
-    ("state", "status"), [(TrialState.RUNNING, "RUNNING"), (TrialState.WAITING, "SCHEDULED")]
-)
+@pytest.mark.parametrize(("state", "status"), [(TrialState.RUNNING, "RUNNING"), (TrialState.WAITING, "SCHEDULED")])
 def test_a_trial_under_way_has_no_end(stored: Stored, state: TrialState, status: str) -> None:
     """Its run is open, and not marked as complete, so that it is looked at again."""
     client = FakeClient()
@@ -139,8 +137,8 @@ def test_failures_of_training_are_shown(stored: Stored) -> None:
 def dumped(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is asked of the functions that build models and delete them, which need MLflow itself."""
     asked: list[str] = []
-    monkeypatch.setattr(trial_run, "build_model", lambda *_: asked.append("build") or "model")
-    monkeypatch.setattr(trial_run.dumps, "write", lambda *_: asked.append("dump"))
+    monkeypatch.setattr(trial_run, "build_model", lambda *_: asked.append("build"))
+    monkeypatch.setattr(dumps, "write", lambda *_: asked.append("dump"))
     monkeypatch.setattr(trial_run, "log_model", lambda *_: asked.append("log"))
     monkeypatch.setattr(trial_run, "drop_files", lambda *_: asked.append("drop"))
     return asked

@@ -1,6 +1,5 @@
 """Training follows from its arguments alone: put down and taken up, it gives the same bits."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import tensorflow as tf
 from src.data.dataset import Dataset, Part
 from src.ledger.files import Arrays, read_arrays, write_arrays
 from src.ledger.jobs import TrainJob
-from src.ledger.objective import best_epoch
+from src.ledger.objective import ACCURACY, LOSS
 from src.ledger.records import Epoch
 from src.training.loop import (
     NanError,
@@ -25,7 +24,7 @@ from src.training.loop import (
     train,
 )
 from src.training.network import build, restore
-from tests.unit.examples import arrays, dataset, trial_config, use_one_thread, write_npz
+from tests.unit.examples import arrays, config, dataset, trial_config, use_one_thread, write_npz
 
 use_one_thread()
 DNN = ("architecture=dnn", "architecture.units=[8]", "training.batch_size=16")
@@ -44,13 +43,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return dataset(write_npz(tmp_path_factory.mktemp("data") / "noise.npz", y_train=labels))
 
 
-def work_of(*overrides: str, until: int, seen: tuple[Epoch, ...] = (), seed: int = 7) -> TrainJob:
-    """Work as the plan gives it."""
-    return TrainJob(1, 1, trial_config(*overrides), seed, "val_loss", until, None, seen)
+def job_of(*overrides: str, until: int, seen: tuple[Epoch, ...] = (), seed: int = 7) -> TrainJob:
+    """A job as a schedule gives it."""
+    chosen = config(*overrides)
+    return TrainJob(1, 1, chosen.trial, seed, LOSS, until, chosen.training.epochs, None, seen)
 
 
 def follow(job: TrainJob, data: Dataset, state: Arrays | None = None) -> tuple[list[Progress], Arrays]:
-    """All epochs of some work, and the state after the last."""
+    """All epochs of a job, and the state after the last."""
     steps = []
     for progress in train(job, data, state):
         steps.append(progress)
@@ -88,12 +88,12 @@ def test_resumed_is_uninterrupted(data: Dataset, tmp_path: Path, overrides: tupl
 
     (Dropout, batch normalisation, schedules; the second also has first been asked for two epochs, then for four.)
     """
-    whole, state = follow(work_of(*overrides, "training.epochs=4", until=4), data)
-    begun, half = follow(work_of(*overrides, f"training.epochs={first_epochs}", until=2), data)
+    whole, state = follow(job_of(*overrides, "training.epochs=4", until=4), data)
+    begun, half = follow(job_of(*overrides, f"training.epochs={first_epochs}", until=2), data)
     saved = write_arrays(tmp_path, "half.npz", half)
     seen = tuple(progress.epoch for progress in begun)
     rest, resumed = follow(
-        work_of(*overrides, "training.epochs=4", until=4, seen=seen), data, read_arrays(tmp_path, saved)
+        job_of(*overrides, "training.epochs=4", until=4, seen=seen), data, read_arrays(tmp_path, saved)
     )
     assert [progress.epoch.number for progress in rest] == [3, 4]
     assert metrics(begun) + metrics(rest) == metrics(whole)
@@ -102,15 +102,15 @@ def test_resumed_is_uninterrupted(data: Dataset, tmp_path: Path, overrides: tupl
 
 def test_the_seed_decides(data: Dataset) -> None:
     """Another seed gives another result, from other weights and another order of images."""
-    results = [metrics(follow(work_of(*DNN, until=1, seed=seed), data)[0]) for seed in (1, 1, 2)]
+    results = [metrics(follow(job_of(*DNN, until=1, seed=seed), data)[0]) for seed in (1, 1, 2)]
     assert results[0] == results[1] != results[2]
 
 
 def test_what_was_finished_says_so_again(data: Dataset) -> None:
-    """Work that has already seen its last epoch yields it once more, without training."""
-    steps, state = follow(work_of(*DNN, until=2), data)
+    """A job that has already seen its last epoch yields it once more, without training."""
+    steps, state = follow(job_of(*DNN, until=2), data)
     seen = tuple(progress.epoch for progress in steps)
-    again, after = follow(work_of(*DNN, until=2, seen=seen), data, state)
+    again, after = follow(job_of(*DNN, until=2, seen=seen), data, state)
     assert [progress.epoch for progress in again] == [seen[-1]]
     assert bits(after) == bits(state)
 
@@ -121,8 +121,8 @@ def test_what_was_finished_says_so_again(data: Dataset) -> None:
 def test_best_weights_are_those_of_the_best_epoch(data: Dataset) -> None:
     """Put into a new model, the best weights have the best epoch's validation loss, not the last one's."""
     overrides = (*DNN, "optimizer.learning_rate=0.05")
-    steps, _ = follow(work_of(*overrides, until=8), data)
-    best = best_epoch([progress.epoch for progress in steps], "val_loss")
+    steps, _ = follow(job_of(*overrides, until=8), data)
+    best = LOSS.best_epoch([progress.epoch for progress in steps])
     assert best.number < 8
     model = restore(trial_config(*overrides), input_spec(data), steps[-1].best_weights())
     evaluated = compile_evaluation(model, data.validation, 16)(0)
@@ -132,7 +132,7 @@ def test_best_weights_are_those_of_the_best_epoch(data: Dataset) -> None:
 def test_early_stopping(data: Dataset) -> None:
     """Training ends after `patience` epochs without a validation loss better by `min_delta`, and says so."""
     stopping = ("training.early_stopping.patience=2", "training.early_stopping.min_delta=100")
-    steps, _ = follow(work_of(*DNN, *stopping, until=9), data)
+    steps, _ = follow(job_of(*DNN, *stopping, until=9), data)
     assert [bool(progress.stop) for progress in steps] == [False, False, True]
     assert "early stopping" in steps[-1].stop and "2 epochs" in steps[-1].stop
 
@@ -141,14 +141,14 @@ def test_reduce_lr(data: Dataset) -> None:
     """The learning rate falls by `factor` for each `patience` epochs without a better loss, not below `min_lr`."""
     rule = ("patience=1", "min_delta=100", "factor=0.5", "min_lr=0.003")
     overrides = (*DNN, "optimizer.learning_rate=0.01", *(f"training.reduce_lr.{key}" for key in rule))
-    steps, _ = follow(work_of(*overrides, until=5), data)
+    steps, _ = follow(job_of(*overrides, until=5), data)
     assert [m["learning_rate"] for m in metrics(steps)] == pytest.approx([0.01, 0.01, 0.005, 0.003, 0.003])
 
 
 def test_a_loss_that_is_no_number(data: Dataset) -> None:
     """It ends the trial, with the epoch and a hint."""
     with pytest.raises(NanError, match=r"epoch 1.*smaller learning rate"):
-        follow(work_of(*DNN, "optimizer=sgd", "optimizer.learning_rate=1e30", until=3), data)
+        follow(job_of(*DNN, "optimizer=sgd", "optimizer.learning_rate=1e30", until=3), data)
 
 
 # ------------------------------------------------------------------------------- single images, refit
@@ -161,8 +161,8 @@ def test_a_loss_that_is_no_number(data: Dataset) -> None:
 )
 def test_each_image_as_the_best_epoch_sees_it(data: Dataset, overrides: tuple[str, ...]) -> None:
     """What is stored of each validation image has the best epoch's accuracy and loss as its means, not the last one's."""
-    steps, _ = follow(work_of(*DNN, *overrides, "optimizer.learning_rate=0.05", until=12), data)
-    best = best_epoch([progress.epoch for progress in steps], "val_loss")
+    steps, _ = follow(job_of(*DNN, *overrides, "optimizer.learning_rate=0.05", until=12), data)
+    best = LOSS.best_epoch([progress.epoch for progress in steps])
     assert best.number < steps[-1].epoch.number
     images = steps[-1].examine()
     assert {name: values.shape for name, values in images.items()} == dict.fromkeys(
@@ -179,20 +179,20 @@ def test_a_refit_trains_on_all_images_but_test(data: Dataset) -> None:
     assert (len(whole.train), len(whole.validation)) == (len(data.train) + len(data.validation), 0)
     assert steps_per_epoch(whole, trial_config(*DNN)) > steps_per_epoch(data, trial_config(*DNN))
     overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.early_stopping.patience=1")
-    steps, state = follow(replace(work_of(*overrides, until=3), refit=True), data)
+    steps, state = follow(replace(job_of(*overrides, until=3), refit=True), data)
     assert [set(m) for m in metrics(steps)] == [{"loss", "accuracy", "learning_rate"}] * 3
-    model = build(trial_config(*overrides), input_spec(data), 7, 1)
+    model = build(trial_config(*overrides), input_spec(data), 7, 1, 1)
     assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, whole.train, 16)(0)["loss"], rel=1e-5)
-    assert best_epoch([progress.epoch for progress in steps], "val_accuracy").number == 3
+    assert ACCURACY.best_epoch([progress.epoch for progress in steps]).number == 3
     last = {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
     assert bits(last) == bits(steps[-1].weights())
 
 
 def test_a_refit_resumes_too(data: Dataset) -> None:
     """Put down and taken up, it ends with the same bits."""
-    whole, state = follow(replace(work_of(*CNN, until=2), refit=True), data)
-    begun, half = follow(replace(work_of(*CNN, until=1), refit=True), data)
-    _, resumed = follow(replace(work_of(*CNN, until=2, seen=(begun[0].epoch,)), refit=True), data, half)
+    whole, state = follow(replace(job_of(*CNN, until=2), refit=True), data)
+    begun, half = follow(replace(job_of(*CNN, until=1), refit=True), data)
+    _, resumed = follow(replace(job_of(*CNN, until=2, seen=(begun[0].epoch,)), refit=True), data, half)
     assert bits(resumed) == bits(state) and len(whole) == 2
 
 
@@ -202,7 +202,7 @@ def test_a_refit_resumes_too(data: Dataset) -> None:
 def test_it_learns(tmp_path: Path) -> None:
     """Images whose brightness tells their class are told apart; every metric is there, and time has passed."""
     data = dataset(write_npz(tmp_path / "a.npz", **arrays()))
-    steps, _ = follow(work_of("architecture=dnn", "training.batch_size=4", "activation=tanh", until=20), data)
+    steps, _ = follow(job_of("architecture=dnn", "training.batch_size=4", "activation=tanh", until=20), data)
     last = steps[-1].epoch
     assert last.metrics["val_accuracy"] == 1.0 and last.metrics["loss"] < steps[0].epoch.metrics["loss"]
     assert set(last.metrics) == {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"}
@@ -212,8 +212,8 @@ def test_it_learns(tmp_path: Path) -> None:
 def test_every_image_is_trained_on_once(data: Dataset) -> None:
     """An epoch's loss at a learning rate of nearly nothing is the mean over all images, the last small batch too."""
     overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.batch_size=13")
-    steps, _ = follow(work_of(*overrides, until=1), data)
-    model = build(trial_config(*overrides), input_spec(data), 7, 1)
+    steps, _ = follow(job_of(*overrides, until=1), data)
+    model = build(trial_config(*overrides), input_spec(data), 7, 1, 1)
     assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, data.train, 13)(0)["loss"], rel=1e-5)
 
 
@@ -227,10 +227,9 @@ def test_short_and_long_epochs(data: Dataset, size: int) -> None:
 
 
 def test_a_very_long_epoch_is_no_large_graph(data: Dataset) -> None:
-    """Passes are no part of the graph, so that an epoch of very many of them starts as fast as any."""
-    start = time.perf_counter()
+    """Passes are no part of the graph, so that an epoch of very many of them can be built as any other."""
     small = replace(data, train=Part(np.zeros((2, 1, 1, 1), np.float32), data.train.y[:2]))
-    assert len(stream(small, 5_000, 1)) == 5_000 and time.perf_counter() - start < 60
+    assert len(stream(small, 5_000, 1)) == 5_000
 
 
 def stream(data: Dataset, size: int, first: int, last: int = 0) -> list[int]:

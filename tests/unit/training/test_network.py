@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,20 +9,28 @@ import numpy as np
 import pytest
 
 from src.config.compose import CONF
-from src.training.export import for_inference, predict
-from src.training.network import InfeasibleError, InputSpec, activation, build, count_bytes, count_operations, restore
-from src.training.optimizer import make_schedule
+from src.training.network import (
+    InfeasibleError,
+    InputSpec,
+    activation,
+    build,
+    build_network,
+    count_bytes,
+    count_operations,
+    restore,
+)
 from tests.unit.examples import trial_config, use_one_thread
 
 use_one_thread()
 BYTES = InputSpec((12, 12, 1), "uint8", 3, 1 / 255)
 CNN = ("architecture.filters=[4,8]", "architecture.dense_units=16")
 DNN = ("architecture=dnn", "architecture.units=[5]")
+NOISE = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 1)).astype(np.uint8)
 
 
-def model_of(*overrides: str, images: InputSpec = BYTES, seed: int = 1, steps: int = 4) -> Any:
+def model_of(*overrides: str, images: InputSpec = BYTES, seed: int = 1, steps: int = 4, epochs: int = 10) -> Any:
     """The model that a command line makes."""
-    return build(trial_config(*overrides), images, seed, steps)
+    return build(trial_config(*overrides), images, seed, steps, epochs)
 
 
 def options(group: str) -> list[str]:
@@ -137,44 +144,23 @@ def test_dropout_follows_from_the_seed() -> None:
     assert not np.array_equal(first, other[0])
 
 
-# ------------------------------------------------------------------------------------------ using one
+@pytest.mark.parametrize("network", [CNN, DNN])
+def test_it_takes_images_as_they_are(network: tuple[str, ...]) -> None:
+    """Its one input is called `image` and has the data's shape and type; what it is trained by comes on top."""
+    for spec in (BYTES, InputSpec((12, 16, 3), "float32", 4, 1.0)):
+        model = model_of(*network, images=spec)
+        (taken,), (given,) = model.inputs, model.outputs
+        assert (taken.name, tuple(taken.shape), taken.dtype) == ("image", (None, *spec.shape), spec.dtype)
+        assert tuple(given.shape) == (None, spec.num_classes) and model.compiled
+        assert not build_network(trial_config(*network), spec, 1).compiled
 
-NOISE = np.random.default_rng(0).integers(0, 256, (5, 12, 12, 1)).astype(np.uint8)
+
+# ----------------------------------------------------------------------------------------- restoring
 
 
 def weights_of(model: Any) -> dict[str, Any]:
     """As a checkpoint holds them."""
     return {weight.path: np.array(weight) for weight in model.weights}
-
-
-def softmax(scores: Any) -> Any:
-    """By hand, an image a row."""
-    history = [[math.exp(float(score) - max(map(float, row))) for score in row] for row in scores]
-    return np.array([[power / sum(row) for power in row] for row in history])
-
-
-@pytest.mark.parametrize("factor", [1, 1000])  # with 1000 an exponential would overflow
-def test_predict_gives_probabilities(factor: int) -> None:
-    """Whether a model ends in softmax or logits, each image has the softmax of its last layer's sums, and they add to 1."""
-    logits, probabilities = (model_of(*CNN, f"architecture.head={head}", seed=3) for head in ("logits", "softmax"))
-    for model in (logits, probabilities):
-        head = model.get_layer("head")
-        head.kernel.assign(factor * head.kernel)
-    images = np.concatenate([NOISE, np.zeros_like(NOISE[:1])])  # of very different sums
-    wanted = softmax(np.array(logits(images)))
-    for model in (logits, probabilities):
-        found = predict(model, images)
-        assert found.dtype == np.float32 and found.shape == (6, 3)
-        assert np.allclose(found, wanted, atol=1e-5) and np.allclose(found.sum(axis=1), 1, atol=1e-5)
-
-
-def test_predict_takes_any_number_of_images() -> None:
-    """One image or more than a batch: each has the probabilities that it has alone."""
-    model = model_of(*DNN, "architecture.head=logits")
-    images = np.random.default_rng(0).integers(0, 256, (300, 12, 12, 1)).astype(np.uint8)
-    together = predict(model, images)
-    assert together.shape == (300, 3)
-    assert all(np.allclose(predict(model, images[i : i + 1]), together[i], atol=1e-6) for i in (0, 255, 256, 299))
 
 
 @pytest.mark.parametrize(
@@ -195,35 +181,13 @@ def test_a_restored_model_gives_the_same(network: tuple[str, ...]) -> None:
     again = restore(trial_config(*network), BYTES, weights_of(model))
     assert np.array_equal(np.array(again(NOISE)), np.array(model(NOISE)))
     assert not np.array_equal(np.array(again(NOISE)), np.array(model_of(*network, seed=5)(NOISE)))
+    assert getattr(again, "optimizer", None) is None  # it is to be evaluated
 
 
 def test_restoring_needs_all_weights() -> None:
     """Weights of another network are not taken for this one's."""
     with pytest.raises(KeyError, match="dense2"):
         restore(trial_config("architecture=dnn", "architecture.units=[5,5]"), BYTES, weights_of(model_of(*DNN)))
-
-
-def test_for_inference(tmp_path: Path) -> None:
-    """What is served has neither optimizer nor loss, and the same outputs, also once it was saved and loaded."""
-    model = model_of(*CNN)
-    served = for_inference(model)
-    assert model.optimizer is not None and model.compiled
-    served.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    for one in (served, loaded):
-        assert getattr(one, "optimizer", None) is None and not one.compiled
-        assert np.array_equal(np.array(one(NOISE)), np.array(model(NOISE)))
-        assert sum(weight.size for weight in one.get_weights()) == model.count_params()
-
-
-@pytest.mark.parametrize("preprocessing", ["digits", "threshold", "resize"])
-def test_the_inputs_name_carries_the_preprocessing(tmp_path: Path, preprocessing: str) -> None:
-    """How image files become the model's images is the name of its input, and stays so in what is served and saved."""
-    model = model_of(*DNN, images=InputSpec((12, 12, 1), "uint8", 3, 1 / 255, preprocessing))
-    for_inference(model).save(tmp_path / "model.keras")
-    for one in (model, for_inference(model), keras.saving.load_model(tmp_path / "model.keras")):
-        assert one.inputs[0].name == f"image_{preprocessing}" and one.inputs[0].dtype == "uint8"
-        assert tuple(one.inputs[0].shape[1:]) == (12, 12, 1)
 
 
 # --------------------------------------------------------------------------------------- activations
@@ -261,46 +225,7 @@ def test_activations(name: str) -> None:
     """An activation with its parameters computes its formula, alone and within a network."""
     parameters, formula = FORMULAS[name]
     overrides = [f"activation={name.partition(' ')[0]}", *(f"activation.{p}" for p in parameters)]
-    keys = trial_config(*overrides)["activation"]
-    y = np.array(activation(keys, "a", "float32")(keras.ops.convert_to_tensor(X, "float32")))
+    chosen = trial_config(*overrides).activation
+    y = np.array(activation(chosen, "a", "float32")(keras.ops.convert_to_tensor(X, "float32")))
     assert np.allclose(y, formula(X), atol=1e-6)
     assert np.isfinite(model_of(*DNN, *overrides)(np.zeros((1, 12, 12, 1), np.uint8))).all()
-
-
-# -------------------------------------------------------------------------- optimizers and schedules
-
-
-@pytest.mark.parametrize("name", options("optimizer"))
-@pytest.mark.parametrize("schedule", options("schedule"))
-def test_optimizers(name: str, schedule: str) -> None:
-    """Keras' optimizer of that name gets every argument, with any schedule."""
-    overrides = [f"optimizer={name}", f"schedule={schedule}", "optimizer.learning_rate=0.5"]
-    optimizer = model_of(*DNN, *overrides, "optimizer.weight_decay=0.03").optimizer
-    wanted = {**trial_config(*overrides)["optimizer"], "weight_decay": 0.03}
-    del wanted["name"], wanted["learning_rate"]
-    got = optimizer.get_config()
-    assert type(optimizer).__name__.lower() == name and float(optimizer.learning_rate) == 0.5
-    assert {key: got[key] for key in wanted} == wanted
-
-
-def rates(schedule: str, *steps: int) -> list[float]:
-    """The learning rates at these steps, of 0.1 at most, 4 epochs of 10 steps."""
-    made = make_schedule(trial_config(*schedule.split())["schedule"], 0.1, 10, 4)
-    return [float(made(step)) if callable(made) else made for step in steps]
-
-
-@pytest.mark.parametrize(
-    ("schedule", "at"),
-    [
-        ("schedule=constant", {0: 0.1, 39: 0.1}),
-        ("schedule.warmup_epochs=2", {0: 0.005, 9: 0.05, 19: 0.1, 20: 0.1, 39: 0.1}),
-        ("schedule=cosine", {0: 0.1, 10: 0.05 * (1 + math.sqrt(0.5)), 20: 0.05, 40: 0.0}),
-        ("schedule=cosine schedule.final=0.2", {0: 0.1, 20: 0.06, 40: 0.02}),
-        ("schedule=cosine schedule.warmup_epochs=2", {0: 0.005, 19: 0.1, 20: 0.1, 30: 0.05, 40: 0.0}),
-        ("schedule=exponential", {0: 0.1, 5: 0.1 * 0.9**0.5, 10: 0.09, 30: 0.1 * 0.9**3}),
-        ("schedule=exponential schedule.warmup_epochs=1 schedule.decay=0.5", {4: 0.05, 10: 0.1, 20: 0.05, 40: 0.0125}),
-    ],
-)
-def test_schedules(schedule: str, at: dict[int, float]) -> None:
-    """A warm-up rises by equal steps, a cosine ends at the last epoch, an exponential falls by its factor an epoch."""
-    assert rates(schedule, *at) == pytest.approx(list(at.values()), abs=1e-7)

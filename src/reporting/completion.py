@@ -1,0 +1,44 @@
+"""What a person sees while the last of a sweep is written elsewhere, after training."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.status import Status
+
+from src.base.text import command
+from src.ledger.notices import Completed, Completing
+
+
+@dataclass
+class Completion:
+    """Says what is waited for after training, and whether it is complete."""
+
+    console: Console
+    name: str = ""  # the sweep's
+    status: Status | None = None
+
+    def __enter__(self) -> "Completion":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing is waited for any more."""
+        if self.status:
+            self.status.stop()
+
+    def on_notice(self, notice: Any) -> None:
+        """Print what a notice means."""
+        match notice:
+            case Completing(what=what) if self.console.is_terminal:
+                self.status = self.console.status(f"writing the last of it to {what} (Ctrl-C leaves it for later) …")
+                self.status.start()
+            case Completing(what=what):
+                self.console.print(f"writing the last of it to {what} …")
+            case Completed(what=what, reason=reason):
+                self.stop()
+                if reason:
+                    text = f"{what} is not complete: {reason}. To complete it: {command('sync')} {self.name}"
+                    self.console.print(text, style="yellow", markup=False, soft_wrap=True)

@@ -1,0 +1,80 @@
+"""A state holds all that a trial goes on from, to the last bit."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from src.ledger.files import Arrays, read_arrays, write_arrays
+from src.training.checkpoint import copy_state, copy_weights, read_state
+from tests.unit.examples import use_one_thread
+from tests.unit.training.test_network import NOISE, model_of
+
+use_one_thread()
+NETWORK = ("architecture=dnn", "architecture.units=[5,4]", "architecture.batch_norm=true", "architecture.dropout=0.5")
+LABELS = np.array([0, 1, 2, 0, 1])
+
+
+def trained(steps: int, *overrides: str, seed: int = 1) -> Any:
+    """A model after so many steps."""
+    model = model_of(*NETWORK, *overrides, seed=seed)
+    for _ in range(steps):
+        model.train_step((NOISE, LABELS))
+    return model
+
+
+def bits(arrays: Arrays) -> dict[str, Any]:
+    """To be compared to the last bit."""
+    return {name: (array.dtype, array.shape, array.tobytes()) for name, array in arrays.items()}
+
+
+def test_weights_have_their_names() -> None:
+    """Layer by layer as they are dumped, batch normalisation's averages among them; dropout's generators are none."""
+    model = trained(1)
+    weights = copy_weights(model)
+    dense = {f"{layer}/{part}" for layer in ("dense1", "dense2", "head") for part in ("kernel", "bias")}
+    norms = {f"dense{n}_norm/{part}" for n in (1, 2) for part in ("gamma", "beta", "moving_mean", "moving_variance")}
+    assert set(weights) == dense | norms
+    assert weights["head/kernel"].tobytes() == np.array(model.get_layer("head").kernel).tobytes()
+
+
+def test_weights_are_copies() -> None:
+    """Training on does not change what was copied."""
+    model = trained(1)
+    before = copy_weights(model)
+    kept = bits(before)
+    model.train_step((NOISE, LABELS))
+    assert bits(before) == kept != bits(copy_weights(model))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "lion"])
+def test_a_model_goes_on_from_a_state(tmp_path: Path, optimizer: str) -> None:
+    """Written to a file and read into a model of another seed, it gives the same bits as if nothing had been."""
+    overrides = (f"optimizer={optimizer}", "schedule=exponential")
+    model, best = trained(3, *overrides), copy_weights(trained(1, *overrides))
+    saved = write_arrays(tmp_path, "state.npz", copy_state(model, best))
+    other = trained(1, *overrides, seed=2)
+    assert bits(read_state(other, read_arrays(tmp_path, saved))) == bits(best)
+    for _ in range(2):  # dropout draws, and the learning rate falls, as they would have
+        model.train_step((NOISE, LABELS))
+        other.train_step((NOISE, LABELS))
+    assert bits(copy_state(other, {})) == bits(copy_state(model, {}))
+
+
+def test_a_state_has_all_variables() -> None:
+    """The model's, dropout's generators among them, the optimizer's, and the best weights, each under its kind."""
+    model = trained(1)
+    state = copy_state(model, {"head/kernel": np.ones(3)})
+    counts = [sum(name.startswith(kind) for name in state) for kind in ("model/", "optimizer/", "best/")]
+    assert counts == [len(model.variables), len(model.optimizer.variables), 1]
+    assert len(model.variables) > len(model.weights) and len(state) == sum(counts)
+
+
+def test_a_state_of_another_network_is_refused() -> None:
+    """Where a variable is missing, or has another shape, nothing is taken for it."""
+    state = copy_state(trained(1), {})
+    with pytest.raises(KeyError, match="model/"):
+        read_state(model_of(*NETWORK, "architecture.units=[5,4,3]", "architecture.dropout=0.5"), state)
+    with pytest.raises(ValueError, match="shape"):
+        read_state(model_of(*NETWORK, "architecture.units=[6,4]"), state)
