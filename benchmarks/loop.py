@@ -17,7 +17,7 @@ import keras
 
 from benchmarks.documents import configure
 from src.data.load import load
-from src.search.problem import Plan
+from src.search.problem import SearchProblem
 from src.search.proposals import describe
 from src.training.loop import input_spec
 from src.training.network import InfeasibleError, build
@@ -26,9 +26,9 @@ from src.training.network import InfeasibleError, build
 def main() -> None:
     """Train every point of the grid that can be built, for one epoch."""
     config = configure(["search=cnn_grid", "training.epochs=1"])
-    data, plan, trained = load(config.data), Plan.of(config), 0
-    for number, values in enumerate(plan.space.grid, 1):
-        point = describe(plan, number, values)
+    data, problem, trained = load(config.data), SearchProblem.of(config), 0
+    for number, values in enumerate(problem.space.grid, 1):
+        point = describe(problem, number, values, {})
         if point.configuration is None:
             continue
         keras.backend.clear_session()

@@ -40,9 +40,9 @@ def importance(history: History) -> Importance | None:
     from sklearn.inspection import permutation_importance
     from sklearn.pipeline import make_pipeline
 
-    columns = [as_column([standing.point.values.get(key) for standing in found]) for key in keys]
+    columns = [as_column([result.point.values.get(key) for result in found]) for key in keys]
     table = np.array(columns, dtype=object).T
-    target = np.array([sum(other.score < standing.score for other in found) for standing in found], dtype=float)
+    target = np.array([sum(other.score < result.score for other in found) for result in found], dtype=float)
     forest = RandomForestRegressor(TREES, min_samples_leaf=2, oob_score=True, random_state=0)
     model = make_pipeline(encoder(table), forest).fit(table, target)
     shuffled = permutation_importance(model, table, target, n_repeats=SHUFFLES, random_state=0)
@@ -54,7 +54,7 @@ def importance(history: History) -> Importance | None:
 
 def varies(key: str, found: Sequence[PointResult]) -> bool:
     """Whether a key has more than one value."""
-    return len({str(standing.point.values.get(key)) for standing in found}) > 1
+    return len({str(result.point.values.get(key)) for result in found}) > 1
 
 
 def as_column(values: list[Any]) -> list[Any]:

@@ -168,7 +168,7 @@ def train(session: Session) -> bool:
 
 
 def coordinator(session: Session, ahead_only: bool = False) -> Coordinator:
-    """The loop's own view of a session."""
+    """What the loop needs of a session."""
     assert session.backend
     here = session.history.invocations[-1].environment
     library = Library(session.config, session.path, session.data.digest, here, session.drift)

@@ -1,4 +1,4 @@
-"""What a worker process does: import TensorFlow once, then one piece of work after another."""
+"""What a worker process does: import TensorFlow once, then one job after another."""
 
 import gc
 import os
@@ -105,7 +105,7 @@ def report_failure(job: Job, events: Callable[[], Iterator[Event]]) -> Iterator[
 
 @dataclass
 class Worker:
-    """Does one piece of work after another, with data and TensorFlow at hand."""
+    """Does one job after another, with data and TensorFlow at hand."""
 
     pipe: Connection
     config: Config
@@ -113,7 +113,7 @@ class Worker:
     data: Any  # data.Dataset
 
     def do(self, job: Job, stop: threading.Event) -> Iterator[Event]:
-        """The events of one piece of work."""
+        """The events of one job."""
         import keras
 
         keras.backend.clear_session()

@@ -29,7 +29,7 @@ def effects(history: History) -> Figure | None:
     columns = min(3, len(keys))
     lines = math.ceil(len(keys) / columns)
     figure = new_figure(3.1 * columns, 2.6 * lines)
-    limits = focus([standing.mean(history.objective.name) for standing in found])
+    limits = focus([result.mean(history.objective.name) for result in found])
     grid = list(figure.subplots(lines, columns, squeeze=False, sharey=True).flat)
     for axes, key in zip(grid, keys, strict=False):
         draw_effect(axes, found, key, history.objective.name)
@@ -44,8 +44,8 @@ def effects(history: History) -> Figure | None:
 
 def draw_effect(axes: Axes, found: Sequence[PointResult], key: str, objective: str) -> None:
     """One key."""
-    values: list[Any] = [standing.point.values.get(key) for standing in found]
-    results = np.array([standing.mean(objective) for standing in found])
+    values: list[Any] = [result.point.values.get(key) for result in found]
+    results = np.array([result.mean(objective) for result in found])
     axes.set_xlabel(last(key), fontsize=9)
     if is_continuous(values):
         axes.plot(values, results, "o", color=BLUE, markersize=3.5, alpha=0.6)
@@ -114,7 +114,7 @@ def parallel(history: History) -> Figure | None:
     keys = keys_that_vary(found)
     if len(keys) < 2 or len(found) < 3:
         return None
-    results = [standing.mean(history.objective.name) for standing in found]
+    results = [result.mean(history.objective.name) for result in found]
     low, high = focus(results)
     figure = new_figure(max(7.0, 1.25 * (len(keys) + 1)), 3.8)
     axes = figure.subplots()
@@ -122,7 +122,7 @@ def parallel(history: History) -> Figure | None:
     columns.append(([min(max((r - low) / (high - low), 0), 1) for r in results], {0: f"{low:.3f}", 1: f"{high:.3f}"}))
     jitter = np.random.default_rng(0).uniform(-0.018, 0.018, (len(found), len(keys)))
     colours = ScalarMappable(Normalize(low, high), MAP)
-    best = int(np.argmin([standing.score for standing in found], axis=0)[0])
+    best = int(np.argmin([result.score for result in found], axis=0)[0])
     for index in reversed(range(len(found))):
         line = [
             column[0][index] + (jitter[index, place] if place < len(keys) else 0)
@@ -135,16 +135,7 @@ def parallel(history: History) -> Figure | None:
         }
         axes.plot(range(len(columns)), line, **(style if index != best else {"color": ORANGE, "linewidth": 2.5}))
     for place, (_, ticks) in enumerate(columns):
-        axes.axvline(place, color=GREY, linewidth=0.8)
-        for height, label in ticks.items():
-            axes.text(
-                place + 0.03,
-                height,
-                shorten(label, 12),
-                fontsize=7,
-                va="center",
-                bbox={"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0},
-            )
+        draw_scale(axes, place, ticks)
     axes.set_xticks(
         range(len(columns)), [*map(last, keys), history.objective.name], fontsize=8, rotation=20 if len(keys) > 6 else 0
     )
@@ -154,15 +145,23 @@ def parallel(history: History) -> Figure | None:
     return figure
 
 
+def draw_scale(axes: Axes, place: int, ticks: dict[float, str]) -> None:
+    """An upright axis at a place, with labels at heights from 0 to 1."""
+    axes.axvline(place, color=GREY, linewidth=0.8)
+    box = {"facecolor": "white", "alpha": 0.75, "pad": 0.8, "linewidth": 0}
+    for height, label in ticks.items():
+        axes.text(place + 0.03, height, shorten(label, 12), fontsize=7, va="center", bbox=box)
+
+
 def keys_that_vary(found: Sequence[PointResult]) -> list[str]:
     """Keys of the space with more than one value among the points."""
     keys = found[0].point.values if found else {}
-    return [key for key in keys if len({str(standing.point.values.get(key)) for standing in found}) > 1]
+    return [key for key in keys if len({str(result.point.values.get(key)) for result in found}) > 1]
 
 
 def note_hidden(figure: Figure, found: Sequence[PointResult], objective: str, limits: tuple[float, float]) -> None:
     """Say how many points lie outside of what is shown."""
-    values = [standing.mean(objective) for standing in found]
+    values = [result.mean(objective) for result in found]
     below, above = sum(value < limits[0] for value in values), sum(value > limits[1] for value in values)
     for count, where, value in ((below, "below", min(values)), (above, "above", max(values))):
         if count:

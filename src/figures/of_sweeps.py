@@ -74,9 +74,9 @@ def curves_by(history: History, key: str) -> Figure | None:
         for index, label in enumerate(labels):
             histories = [
                 [epoch.metrics[metric] for epoch in trial.epochs]
-                for standing in found
-                if str(standing.point.values.get(key)) == label
-                for trial in standing.trials
+                for result in found
+                if str(result.point.values.get(key)) == label
+                for trial in result.trials
             ]
             style = (COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--")
             bands.append(draw_band(axes, histories, label, *style))
@@ -129,7 +129,7 @@ def trade_off(history: History) -> Figure | None:
     if len(found) < 3:
         return None
     figure = new_figure(9, 3.6)
-    results = [standing.mean(history.objective.name) for standing in found]
+    results = [result.mean(history.objective.name) for result in found]
     costs = {
         "seconds of training": [s.seconds() for s in found],
         "parameters": [float(s.point.parameters) for s in found],
@@ -137,16 +137,9 @@ def trade_off(history: History) -> Figure | None:
     limits = focus(results)
     for axes, (what, cost) in zip(figure.subplots(1, 2, sharey=True), costs.items(), strict=True):
         axes.plot(cost, results, "o", color=BLUE, markersize=4, alpha=0.45)
-        front = pareto(cost, [standing.score[0] for standing in found])
-        axes.step(
-            [cost[i] for i in front],
-            [results[i] for i in front],
-            "-o",
-            where="post",
-            color=ORANGE,
-            markersize=5,
-            linewidth=1.2,
-        )
+        front = pareto(cost, [result.score[0] for result in found])
+        x, y = [cost[index] for index in front], [results[index] for index in front]
+        axes.step(x, y, "-o", where="post", color=ORANGE, markersize=5, linewidth=1.2)
         for index in front[-6:]:
             axes.annotate(
                 str(found[index].point.number),

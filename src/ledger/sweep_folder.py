@@ -52,7 +52,7 @@ def create_or_check(path: Path, config: Config, digest: str) -> bool:
     wanted = json.loads(json.dumps(identity(config, digest)))
     if not (path / "config.yaml").is_file():
         header = (
-            "# What decides this sweep's results. Written once; amounts are in the ledger, one row an invocation.\n"
+            "# What decides this sweep's results. Written once; budgets are in the ledger, one row an invocation.\n"
         )
         write_durably(path / "config.yaml", (header + yaml.safe_dump(wanted, sort_keys=False)).encode())
         return True

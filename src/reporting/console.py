@@ -177,7 +177,7 @@ def print_budget(console: Console, schedule: Schedule) -> None:
 
 
 def limits_reached(search: Search, history: History) -> list[str]:
-    """Which of the amounts ends a search."""
+    """Which limit of the budget ends a search."""
     epochs = sum(len(trial.epochs) for trial in history.trials)
     reached = {"max_epochs": (search.max_epochs, epochs), "max_seconds": (search.max_seconds, history.seconds())}
     found = [key for key, (limit, spent) in reached.items() if limit is not None and spent >= limit]

@@ -167,6 +167,7 @@ class Recomputed:
         self.rungs, self.steps = rungs, steps
         self.trials: dict[int, Trial] = {}
         self.places: dict[int, tuple[int, list[Mark]]] = {}
+        self.nowhere = 0, [None] * len(steps)  # the place of a trial before its first rung
 
     def begin(self, trials: Sequence[Trial]) -> None:
         """Take up the first trials, all at once."""
@@ -177,9 +178,11 @@ class Recomputed:
     def update(self, trial: Trial) -> None:
         """Take up a trial, new or changed."""
         self.trials[trial.number] = trial
-        place = self.place(trial)
-        if self.places.get(trial.number) != place:
-            self.places[trial.number] = place
+        before, place = self.places.get(trial.number), self.place(trial)
+        self.places[trial.number] = place
+        if before is None and place == self.nowhere == self.places.get(trial.number - 1):
+            self.rungs.set(trial.number, Limit(self.steps[0]))  # one more that waits changes nothing for the others
+        elif before != place:
             self.work_out()
 
     def place(self, trial: Trial) -> tuple[int, list[Mark]]:

@@ -1,8 +1,12 @@
 """MLflow's store: the database in `mlruns/`, looked at with and without MLflow."""
 
 import os
+import shutil
 import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
@@ -10,6 +14,9 @@ from filelock import FileLock
 
 from src.config.schema import Config, Mlflow
 from src.ledger.objective import Objective
+
+
+CREATING = ".creating-"  # what the folder's name begins with in which a database comes to be
 
 
 def set_environment() -> None:
@@ -34,11 +41,56 @@ def set_up_mlflow(config: Config) -> Any:
     root = Path(config.paths.mlruns).resolve()
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / "lock"):  # creating the database takes seconds, and races
-        if database(root).is_file():
-            relocate(root)
-        client = mlflow.MlflowClient(uri)
-        client.search_experiments(max_results=1)
-        return client
+        try:
+            return open_database(root, uri)
+        except Exception:  # a creation that was killed leaves what MLflow can never open
+            if holds_runs(database(root)):
+                raise
+            put_aside(database(root))
+            return open_database(root, uri)
+
+
+def open_database(root: Path, uri: str) -> Any:
+    """MLflow's client for the database in a folder, which is created if there is none. Its caller holds the lock."""
+    import mlflow
+
+    if database(root).is_file():
+        relocate(root)
+    else:
+        create_database(root)
+    client = mlflow.MlflowClient(uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def create_database(root: Path) -> None:
+    """Create MLflow's database aside, and put it in its place whole: a kill leaves none."""
+    import mlflow
+
+    for left in root.glob(f"{CREATING}*"):
+        shutil.rmtree(left)
+    with TemporaryDirectory(dir=root, prefix=CREATING) as folder:
+        draft, whole = Path(folder) / "draft.db", Path(folder) / "whole.db"
+        mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        with closing(sqlite3.connect(draft)) as source, closing(sqlite3.connect(whole)) as copy:
+            source.backup(copy)  # MLflow keeps the draft open
+        os.replace(whole, database(root))
+
+
+def holds_runs(path: Path) -> bool:
+    """Whether a database has any run, deleted ones included, or cannot be read at all."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'runs'").fetchone():
+                return False
+            return connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
+    except sqlite3.Error:
+        return True
+
+
+def put_aside(path: Path) -> None:
+    """Give a database that MLflow cannot open another name: `mlflow.db.broken-<time>`."""
+    path.rename(path.with_name(f"{path.name}.broken-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
 def choose_store(uri: str) -> None:

@@ -1,5 +1,8 @@
 """All that a trial goes on from, as arrays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import keras
 import numpy as np
 
@@ -9,6 +12,23 @@ from src.ledger.files import Arrays
 def copy_weights(model: keras.Model) -> Arrays:
     """The weights by their names, as they are dumped: `block1_conv1/kernel`."""
     return {weight.path: np.array(weight) for weight in model.weights}
+
+
+def set_weights(model: keras.Model, weights: Arrays) -> None:
+    """Give a model the weights of these names."""
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+
+
+@contextmanager
+def lent_weights(model: keras.Model, weights: Arrays) -> Iterator[None]:
+    """Give a model other weights for a while."""
+    own = copy_weights(model)
+    set_weights(model, weights)
+    try:
+        yield
+    finally:
+        set_weights(model, own)
 
 
 def copy_state(model: keras.Model, best: Arrays) -> Arrays:

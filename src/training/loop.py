@@ -18,7 +18,7 @@ from src.data.dataset import Dataset, Part
 from src.ledger.files import Arrays
 from src.ledger.jobs import TrainJob
 from src.ledger.records import Epoch
-from src.training.checkpoint import copy_state, copy_weights, read_state
+from src.training.checkpoint import copy_state, copy_weights, lent_weights, read_state
 from src.training.network import InputSpec, build
 
 
@@ -34,7 +34,7 @@ class Progress:
     state: Callable[[], Arrays]
     weights: Callable[[], Arrays]  # as they are now
     best_weights: Callable[[], Arrays]
-    examine: Callable[[], Arrays]  # each validation image by the best weights, which the model has from then on
+    examine: Callable[[], Arrays]  # each validation image by the best weights
     stop: str
 
 
@@ -158,15 +158,14 @@ def no_metrics(number: int) -> dict[str, float]:
 
 
 def examine(model: keras.Model, weights: Arrays, part: Part) -> Arrays:
-    """Which images a model with these weights gets `right` (0 or 1), and the `loss` of each."""
-    for variable in model.weights:
-        variable.assign(weights[variable.path])
+    """Which images a model with these weights gets `right` (0 or 1), and the `loss` of each; its own weights stay."""
     right, losses = [], []
-    for start in range(0, len(part), 256):
-        y = part.y[start : start + 256]
-        scores = model(part.x[start : start + 256], training=False)
-        right.append(np.argmax(scores, axis=1) == y)
-        losses.append(np.asarray(model.loss.call(y, scores)))
+    with lent_weights(model, weights):
+        for start in range(0, len(part), 256):
+            y = part.y[start : start + 256]
+            scores = model(part.x[start : start + 256], training=False)
+            right.append(np.argmax(scores, axis=1) == y)
+            losses.append(np.asarray(model.loss.call(y, scores)))
     return {"right": np.concatenate(right).astype(np.uint8), "loss": np.concatenate(losses).astype(np.float32)}
 
 

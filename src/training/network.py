@@ -12,6 +12,7 @@ import keras
 from src.base.hashing import stable_seed
 from src.config.trial import Activation, Cnn, Dnn, TrialConfig
 from src.ledger.files import Arrays
+from src.training.checkpoint import set_weights
 from src.training.optimizer import make_optimizer
 
 Tensor = Any  # keras.KerasTensor
@@ -71,8 +72,7 @@ def restore(configuration: TrialConfig, images: InputSpec, weights: Arrays) -> k
     """A model with given weights, by their names, to be evaluated; it has no optimizer."""
     model = build_network(configuration, images, 1)
     compile_loss(model, configuration)
-    for variable in model.weights:
-        variable.assign(weights[variable.path])
+    set_weights(model, weights)
     return model
 
 

@@ -1,0 +1,1 @@
+"""Kills sweeps, lets them finish, and compares them with one that nobody killed: see `__main__`."""
