@@ -28,7 +28,7 @@ class Coordinator:
     reuse: Callable[[TrainJob], Reused | None] = lambda job: None  # what another sweep has of it
     drift: str = ""  # how versions differ from those that trained so far: see `environment`
     ahead_only: bool = False  # check and probe, train nothing
-    on_stop: Callable[[], None] = lambda: None  # the user has asked to stop
+    on_stop: Callable[[], None] = lambda: None  # the user has asked to stop, and jobs are under way
 
 
 def run(own: Coordinator) -> None:
@@ -38,7 +38,8 @@ def run(own: Coordinator) -> None:
         if own.interrupt.count and not is_stopping:
             is_stopping = True
             own.backend.stop()
-            own.on_stop()
+            if jobs_of(own.backend.slots()):
+                own.on_stop()
         event: Event | None = None if is_stopping else fill(own)
         if not event:
             if is_over(own, is_stopping):

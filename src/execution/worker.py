@@ -155,9 +155,9 @@ class Worker:
         name = f"checkpoints/{job.trial:05d}-{job.attempt}"
         for progress in train(job, self.data, state):
             number = progress.epoch.number
-            last = bool(progress.stop) or number >= job.until
+            last, is_asked = bool(progress.stop) or number >= job.until, stop.is_set()
             checkpoint: File | None = None
-            if last or stop.is_set() or time.monotonic() - saved >= self.config.checkpoints.seconds:
+            if last or is_asked or time.monotonic() - saved >= self.config.checkpoints.seconds:
                 checkpoint = write_arrays(self.folder, f"{name}-{number}.npz", progress.state())
                 saved = time.monotonic()
             yield EpochEnded(job.trial, progress.epoch, checkpoint)
@@ -169,7 +169,7 @@ class Worker:
                 if not job.refit:
                     validation = write_arrays(self.folder, f"{name}-{number}-validation.npz", progress.examine())
                 yield Finished(job.trial, weights, bool(progress.stop), progress.stop, validation)
-            elif stop.is_set():
+            elif is_asked:
                 yield Stopped(job.trial)
                 return
 

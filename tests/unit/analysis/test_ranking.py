@@ -84,6 +84,35 @@ def test_ties(objective: str, results: list[tuple[float, float]], order: list[in
     assert [result.point.number for result in point_results(history, Role.SEARCH)] == order
 
 
+@pytest.mark.parametrize(
+    ("objective", "results", "order"),
+    [
+        ("val_accuracy", [(0.5, 1.0), (0.7, 1.0), (0.6, 1.0), (0.4, 1.0)], [2, 3, 1, 4]),
+        ("val_accuracy", [(0.5, 1.0), (0.5, 0.8), (0.5, 0.9), (0.6, 2.0)], [4, 2, 3, 1]),  # by lower loss
+        ("val_accuracy", [(0.5, 1.0)] * 4, [1, 4, 2, 3]),  # by parameters, then by number
+        ("val_loss", [(0.5, 1.0), (0.9, 1.1), (0.6, 1.0), (0.1, 0.5)], [4, 3, 1, 2]),  # by higher accuracy
+    ],
+)
+def test_trials_of_one_seed(objective: str, results: list[tuple[float, float]], order: list[int]) -> None:
+    """By the objective; ties by the other of loss and accuracy, then by fewer parameters, then by number."""
+    history = searching(f"search.objective={objective}").history
+    for point, size in zip(history.points, (10, 20, 20, 10), strict=True):
+        point.parameters = size
+    for number, (accuracy, loss) in enumerate(results, 1):
+        finish(history, number, epoch(1, accuracy, loss))
+    assert [trial.number for trial in rank_trials(history)] == order
+
+
+def test_a_trial_is_ranked_by_its_best_epoch() -> None:
+    """The best epoch counts, not the last; trials that have not finished are not ranked."""
+    history = searching().history
+    finish(history, 1, epoch(1, 0.9), epoch(2, 0.1))
+    finish(history, 2, epoch(1, 0.5), epoch(2, 0.6))
+    history.apply(EpochEnded(3, epoch(1, 1.0), None), 0)
+    assert [trial.number for trial in rank_trials(history)] == [1, 2]
+    assert (history.trials[0].best_epoch, history.trials[0].objective) == (1, 0.9)
+
+
 def test_a_failed_repeat_leaves_the_others_to_count() -> None:
     """A point is judged by the seeds that have finished; one without any has no place."""
     history = searching().history

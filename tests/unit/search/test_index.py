@@ -4,6 +4,7 @@ from dataclasses import replace
 from functools import cache
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from src.analysis.ranking import best_trial, final_trial, point_results, rank_points, rank_trials
 from src.ledger.history import History
 from src.ledger.records import PointState, Role, TrialState
+from src.search import proposals
 from src.search import schedule as told
 from src.search.problem import SearchProblem
 from src.search.proposals import next_point
@@ -18,6 +20,7 @@ from src.search.samplers import STARTUP
 from src.search.schedule import Schedule
 from tests.unit.examples import config
 from tests.unit.search import recomputed as truth
+from tests.unit.search.recomputed_budget import epochs_of, scope
 from tests.unit.search.world import World, draw_budget, play
 
 SPACES: dict[str, dict[str, Any]] = {
@@ -25,13 +28,14 @@ SPACES: dict[str, dict[str, Any]] = {
     "misfits": {"architecture": {"filters": {"choice": [32, [32, 32], [1, 2, 3]]}, "kernel": {"choice": [3, 5, 7]}}},
     "random": {"architecture": {"dense_units": {"int": {"min": 1, "max": 20}}}},
 }
+STRATEGIES = {"random": "random", "by results": "tpe"}  # a grid where nothing is said
 
 
 @cache
 def problem_of(space: str, objective: str) -> SearchProblem:
     """A small problem."""
-    words = ("search.strategy=random", "search.max_trials=5") if space == "random" else ()
-    return SearchProblem.of(config(f"search.objective={objective}", *words, space=SPACES[space]))
+    words = (f"search.strategy={STRATEGIES[space]}", "search.max_trials=5") if space in STRATEGIES else ()
+    return SearchProblem.of(config(f"search.objective={objective}", *words, space=SPACES.get(space, SPACES["random"])))
 
 
 def answers(schedule: Schedule, busy: list[Any]) -> dict[str, Any]:
@@ -70,19 +74,19 @@ def answers(schedule: Schedule, busy: list[Any]) -> dict[str, Any]:
 
 def expected(problem: SearchProblem, history: History, busy: list[Any]) -> dict[str, Any]:
     """What it should say."""
-    scope, trials = truth.scope(problem, history), history.trials
+    own, trials = scope(problem, history), history.trials
     ranked = rank_points(history)
     unfinished, left = truth.unfinished(problem, history), truth.left_by_budget(problem, history)
     held_back = truth.unproposed(problem, history) - truth.trials_to_come(problem, history)
     return {
-        "budget": (scope.until, scope.last_point, scope.seeds, scope.has_budget, scope.is_reached, scope.retries),
+        "budget": (own.until, own.last_point, own.seeds, own.has_budget, own.is_reached, own.retries),
         "next job": truth.next_job(problem, history, busy),
         "next job of nobody": truth.next_job(problem, history, ()),
         "next job ahead": truth.next_job(problem, history, busy, ahead_only=True),
         "new trials": truth.new_trials(problem, history),
         "newly pruned": truth.newly_pruned(problem, history),
-        "limits": scope.limits,
-        "epochs": [truth.epochs_of(history, trial, scope) for trial in trials],
+        "limits": own.limits,
+        "epochs": [epochs_of(history, trial, own) for trial in trials],
         "points": [(r.point.number, r.role, [t.number for t in r.trials], r.key) for r in ranked],
         "results": [[r.point.number for r in point_results(history, role)] for role in (Role.SEARCH, Role.CONFIRM)],
         "first": [result.point.number for result in point_results(history, Role.SEARCH)[:2]],
@@ -121,7 +125,7 @@ def compare(world: World) -> None:
     st.sampled_from(["val_accuracy", "val_loss"]),
     st.integers(1, 3),
     st.integers(0, 2**32),
-    st.lists(st.integers(0, 2**20), max_size=60),
+    st.lists(st.integers(0, 2**20), min_size=20, max_size=70),
 )
 def test_the_index_is_what_is_worked_out_anew(
     space: str, objective: str, workers: int, seed: int, numbers: list[int]
@@ -132,3 +136,17 @@ def test_the_index_is_what_is_worked_out_anew(
     for number in numbers:
         play(world, number)
         compare(world)
+
+
+@settings(max_examples=12, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(st.integers(1, 2), st.integers(0, 2**32), st.lists(st.integers(0, 2**20), min_size=20, max_size=40))
+def test_points_wait_for_results_as_worked_out_anew(workers: int, seed: int, numbers: list[int]) -> None:
+    """Whether the next point of a search by results is due, where two points are enough to go by."""
+    problem = draw_budget(problem_of("by results", "val_accuracy"), Random(seed))
+    world = World(Schedule.of(problem, History(problem.objective)), workers)
+    with patch.object(proposals, "STARTUP", 2):
+        for number in numbers:
+            play(world, number)
+            is_guided = truth.count_open(world.history) >= 2
+            is_due = not is_guided or truth.is_due(world.schedule.problem, world.history)
+            assert (proposals.is_guided(world.schedule), proposals.is_due(world.schedule)) == (is_guided, is_due)

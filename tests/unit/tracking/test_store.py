@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -100,3 +101,27 @@ def test_artifacts_that_are_elsewhere_stay_there(tmp_path: Path) -> None:
     make_database(tmp_path / "here", lambda path: f"s3://bucket/artifacts/{path}")
     before = locations(tmp_path / "here")
     assert not relocate(tmp_path / "here") and locations(tmp_path / "here") == before
+
+
+def test_a_half_made_database_is_put_aside(tmp_path: Path) -> None:
+    """What a creation that was killed left, and MLflow can never open, gets another name; then there is a whole one."""
+    root = tmp_path / "mlruns"
+    (root / ".creating-before").mkdir(parents=True)
+    with closing(sqlite3.connect(root / "mlflow.db")) as connection:
+        connection.execute("CREATE TABLE datasets (dataset_uuid TEXT)")
+    assert [found.name for found in set_up_mlflow(configured(tmp_path)).search_experiments()] == ["Default"]
+    names = {path.name.partition("-")[0] for path in root.iterdir()}
+    assert names == {"lock", "mlflow.db", "mlflow.db.broken"}
+
+
+def test_a_database_with_runs_is_never_put_aside(tmp_path: Path) -> None:
+    """One that MLflow cannot open stays where it is as long as it has a run."""
+    root = tmp_path / "mlruns"
+    root.mkdir()
+    with closing(sqlite3.connect(root / "mlflow.db")) as connection, connection:
+        connection.executescript(
+            "CREATE TABLE datasets (a TEXT); CREATE TABLE runs (b TEXT); INSERT INTO runs VALUES (1)"
+        )
+    with pytest.raises(Exception, match=r"experiments|datasets"):
+        set_up_mlflow(configured(tmp_path))
+    assert {path.name for path in root.iterdir()} == {"lock", "mlflow.db"}

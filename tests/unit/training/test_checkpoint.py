@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from src.ledger.files import Arrays, read_arrays, write_arrays
-from src.training.checkpoint import copy_state, copy_weights, read_state
+from src.training.checkpoint import copy_state, copy_weights, lent_weights, read_state, set_weights
 from tests.unit.examples import use_one_thread
 from tests.unit.training.test_network import NOISE, model_of
 
@@ -78,3 +78,24 @@ def test_a_state_of_another_network_is_refused() -> None:
         read_state(model_of(*NETWORK, "architecture.units=[5,4,3]", "architecture.dropout=0.5"), state)
     with pytest.raises(ValueError, match="shape"):
         read_state(model_of(*NETWORK, "architecture.units=[6,4]"), state)
+
+
+def test_weights_are_set_by_name() -> None:
+    """A model of another seed has them, to the last bit; where one is missing, it is named."""
+    weights, other = copy_weights(trained(1)), trained(1, seed=2)
+    assert bits(copy_weights(other)) != bits(weights)
+    set_weights(other, weights)
+    assert bits(copy_weights(other)) == bits(weights)
+    del weights["head/kernel"]
+    with pytest.raises(KeyError, match="head/kernel"):
+        set_weights(other, weights)
+
+
+def test_lent_weights_are_given_back() -> None:
+    """Within, the model has the others; afterwards its own, also after an error, and it trains on from these."""
+    model, lent = trained(2), copy_weights(trained(1, seed=2))
+    before = bits(copy_state(model, {}))
+    with pytest.raises(ZeroDivisionError), lent_weights(model, lent):
+        assert bits(copy_weights(model)) == bits(lent)
+        raise ZeroDivisionError
+    assert bits(copy_state(model, {})) == before
