@@ -127,6 +127,29 @@ def read_history(folder: Path, objective: Objective) -> History:
         raise UserError(explain_damage(folder / "ledger.db", error)) from error
 
 
+class LedgerReader:
+    """Follows a sweep's ledger, whether or not it is running: each time it reads only what has changed."""
+
+    def __init__(self, folder: Path, objective: Objective) -> None:
+        self.folder = folder
+        self.history = History(objective)
+        self.last = -1  # the last change that the history has
+
+    def read(self) -> History:
+        """The records as they are now. Raises UserError where the ledger cannot be read."""
+        path = self.folder / "ledger.db"
+        try:
+            with closing(connect_read_only(self.folder)) as connection:
+                version = check_version(connection, path) if self.last < 0 else len(SCHEMAS)
+                if version == len(SCHEMAS):
+                    self.last = read_changes(connection, self.history, self.last)
+                elif version:  # nobody has gone on with it yet
+                    return read_history(self.folder, self.history.objective)
+            return self.history
+        except DAMAGES as error:
+            raise UserError(explain_damage(path, error)) from error
+
+
 def connect_read_only(folder: Path) -> sqlite3.Connection:
     """A connection that reads a ledger and cannot change it."""
     return sqlite3.connect(f"{(folder / 'ledger.db').resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)

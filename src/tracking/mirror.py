@@ -7,7 +7,7 @@ from typing import Any
 from src.analysis.ranking import evaluation_of, final_trial, rank_trials
 from src.config.schema import Config
 from src.data.load import load_same
-from src.ledger.database import read_history
+from src.ledger.database import LedgerReader
 from src.ledger.events import Tracked
 from src.ledger.history import History
 from src.ledger.records import Trial, TrialState
@@ -29,6 +29,7 @@ class MlflowMirror:
     """A sweep in MLflow, and how much of it is there."""
 
     tracked: TrackedSweep
+    reader: LedgerReader
     parent: str = ""  # the sweep's own run
     runs: dict[int, TrialRun] = field(default_factory=dict)  # by the trial's number
     parent_revision: str = ""  # what the sweep's own run shows
@@ -42,12 +43,12 @@ class MlflowMirror:
         data = load_same(config.data, sweep.frozen["data"]["digest"])
         experiment = find_experiment(client, config, data.label)
         mlflow.set_experiment(experiment_id=experiment)  # models are logged to the current one
-        return cls(TrackedSweep(client, config, sweep, data, experiment))
+        reader = LedgerReader(sweep.path, sweep.objective)
+        return cls(TrackedSweep(client, config, sweep, data, experiment), reader)
 
     def reconcile(self, finishing: bool, is_done: bool) -> Iterator[Tracked]:
         """Bring MLflow to where the ledger is. What fails for one trial is raised after the others had their turn."""
-        sweep = self.tracked.sweep
-        history = read_history(sweep.path, sweep.objective)
+        history = self.reader.read()
         if not history.invocations:
             return
         if not self.parent:

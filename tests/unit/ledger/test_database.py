@@ -11,7 +11,7 @@ import pytest
 
 from src.base.errors import UserError
 from src.ledger.columns import TABLES, select
-from src.ledger.database import Ledger, connect_read_only, load_history, read_changes, read_history
+from src.ledger.database import Ledger, LedgerReader, connect_read_only, load_history, read_changes, read_history
 from src.ledger.events import (
     Checked,
     Dropped,
@@ -276,3 +276,15 @@ def changes(folder: Path, since: int) -> list[int]:
     """The counter's values at the rows written since, as they stand in the file."""
     with closing(connect_read_only(folder)) as connection:
         return sorted(row["changed"] for table in TABLES.values() for row in select(connection, table, since))
+
+
+def test_a_reader_follows_a_ledger_from_its_first_moment(tmp_path: Path) -> None:
+    """It reads nothing before there are tables, then always what a new reading gives."""
+    sqlite3.connect(tmp_path / "ledger.db").close()
+    reader = LedgerReader(tmp_path, ACCURACY)
+    assert reader.read() == History(ACCURACY)
+    ledger = Ledger.open(tmp_path, ACCURACY)
+    for number in (1, 2):
+        ledger.save(Point(number, {"architecture.kernel": number}, None))
+        assert reader.read() == read_history(tmp_path, ACCURACY)
+    ledger.close()
