@@ -21,6 +21,9 @@ test-browser: $(VENV)/installed  ## look at MLflow's pages in Chromium (Debian's
 torture: $(VENV)/installed  ## kill sweeps 1,000 times, at every step and at random, and compare (an hour and more)
 	$(PY) -m tests.functional.torture
 
+golden: $(VENV)/installed  ## after a change to src/training: do equal trials still give equal bits?
+	$(PY) -m tests.golden.golden
+
 check: $(VENV)/installed  ## install, then lint, type-check and check the direction of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -37,4 +40,4 @@ $(VENV)/installed: requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	touch $@
 
-.PHONY: help sweep ui test test-browser torture check lock
+.PHONY: help sweep ui test test-browser torture golden check lock
