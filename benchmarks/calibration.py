@@ -93,8 +93,9 @@ def holds(differences: NDArray[np.float64], truth: float) -> bool:
 
 
 def all_hold(comparison: Comparison, means: NDArray[np.float64]) -> bool:
-    """Whether all intervals of a comparison hold the truth at once."""
-    return all(c.low <= means[int(c.a)] - means[int(c.b)] <= c.high for c in comparison.ahead)
+    """Whether all intervals of a comparison hold the truth at once; where there is none, nothing is claimed."""
+    missed = (not c.low <= means[int(c.a)] - means[int(c.b)] <= c.high for c in comparison.ahead if c.has_interval)
+    return not any(missed)
 
 
 def holds_by_bootstrap(differences: NDArray[np.float64], truth: float, rng: np.random.Generator) -> bool:

@@ -84,7 +84,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
         session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
         start_log(session.path / "sweep.log")
         if console:
-            screen = Screen(console, session.schedule, session.slots, len(session.data.train))
+            screen = Screen(console, session.schedule, session.slots, session.data)
             session.observers.append(stack.enter_context(screen))
         if follow:
             session.observers.append(Follower(follow))
@@ -103,19 +103,21 @@ def preview(config: Config, console: Console) -> int:
     from src.execution.session import look_ahead, open_preview
     from src.reporting.boards import preview_table
     from src.reporting.console import overview
+    from src.reporting.data import describe_images
     from src.reporting.display import Screen
 
     with open_preview(config) as session, catch_signals() as interrupt:
         session.interrupt = interrupt
-        images = len(session.data.train)
-        with Screen(console, session.schedule, session.slots, images) as screen:
+        for line in describe_images(session.data, config.training):
+            console.print(line, markup=False, soft_wrap=True)
+        with Screen(console, session.schedule, session.slots, session.data) as screen:
             session.observers.append(screen)
             slots = look_ahead(session)
         if interrupt.count:
             return 128 + interrupt.signal
         if session.history.points:
             console.print(preview_table(session.history))
-        overview(console, session.schedule, images, slots)
+        overview(console, session.schedule, len(session.data.train), slots)
         console.print("[dim]preview: nothing was stored. Leave preview=true out to start.[/dim]")
         return 0
 

@@ -5,7 +5,6 @@ python -m src.clean SWEEP --yes          the checkpoints
 python -m src.clean SWEEP --all --yes    the sweep
 """
 
-import shlex
 import sys
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from src import api
 from src.base.text import command, number_of, show_bytes
 from src.config.command_line import SweepName, SweepsFolder, run_reading
 from src.execution.cleaning import Checkpoints
+from src.ledger.sweep_folder import Sweep
 
 
 def main(
@@ -31,19 +31,19 @@ def main(
             is_anything = True
         else:
             checkpoints = api.clean(found) if yes else api.plan_cleaning(found)
-            print_checkpoints(found.name, checkpoints, yes)
+            print_checkpoints(found, checkpoints, yes)
             is_anything = bool(checkpoints.trials)
     except KeyboardInterrupt:
         print("Stopped half way: the same command goes on.", file=sys.stderr)
         raise typer.Exit(130) from None
     if is_anything and not yes:
-        folder = [] if sweeps == api.SWEEPS else ["--sweeps", str(sweeps)]
-        words = shlex.join([found.name, *(["--all"] if everything else []), *folder, "--yes"])
-        print(f"Nothing has been removed. To do it: {command('clean')} {words}")
+        words = [found.name, *(["--all"] if everything else [])]
+        print(f"Nothing has been removed. To do it: {command('clean', *words, sweeps=found.path.parent)} --yes")
 
 
-def print_checkpoints(name: str, found: Checkpoints, is_done: bool) -> None:
+def print_checkpoints(sweep: Sweep, found: Checkpoints, is_done: bool) -> None:
     """Which checkpoints are removed, or could be, and which are kept."""
+    name = sweep.name
     count = number_of(len(found.trials), "trial")
     what = f"the checkpoints and best weights of {count}{f' ({found.pruned} pruned)' if found.pruned else ''}"
     amount = f"{number_of(found.files, 'file')}, {show_bytes(found.bytes)}"
@@ -58,7 +58,8 @@ def print_checkpoints(name: str, found: Checkpoints, is_done: bool) -> None:
     if found.needed:
         print(f"{number_of(found.needed, 'trial')} kept: they may be needed to complete the sweep.")
     if found.unseen:
-        print(f"{number_of(found.unseen, 'trial')} kept: MLflow does not have them yet ({command('sync')} {name}).")
+        way = command("sync", name, sweeps=sweep.path.parent)
+        print(f"{number_of(found.unseen, 'trial')} kept: MLflow does not have them yet ({way}).")
 
 
 def print_whole(name: str, found: api.Whole, is_done: bool) -> None:

@@ -19,7 +19,7 @@ from src import api
 from src.analysis.findings import Findings
 from src.analysis.tables import left_out, trial_table
 from src.base.errors import UserError
-from src.base.text import number_of, render, spans
+from src.base.text import numbered, render
 from src.config.command_line import Format, SweepNames, SweepsFolder, run_reading
 from src.ledger.sweep_folder import Sweep
 from src.reporting.boards import board_of_sweeps, board_of_values, leaderboard
@@ -57,7 +57,7 @@ def print_trials(sweep: Sweep, format: str) -> None:
     console = new_console()
     console.print(leaderboard(history, None) if history.trials else f"{sweep.name}: no trials yet", markup=False)
     for reason, numbers in left_out(history).items():
-        console.print(f"{number_of(len(numbers), 'point')} {escape(reason)} [dim]({spans(numbers)})[/dim]")
+        console.print(f"{escape(reason)} [dim]({numbered('point', numbers)})[/dim]", soft_wrap=True)
     print_conclusions(console, sweep.path, history)
 
 

@@ -34,7 +34,7 @@ DRAWN = 40  # images at most, in a picture
 
 def main(
     image: Annotated[list[Path], typer.Argument(help="Image files: GIF, PNG, JPEG, BMP and others.")],
-    model: Annotated[str, typer.Option(help="A sweep, an MLflow model URI, or a .keras file.")] = "latest",
+    model: Annotated[str, typer.Option(help="A sweep or its path, an MLflow model URI, or a .keras file.")] = "latest",
     format: Annotated[Literal["table", "json"], typer.Option(help="How to print.")] = "table",
     preprocessing: Annotated[
         Preprocessing | None, typer.Option(help="Another way to prepare images than the model's own.")

@@ -1,1 +1,3 @@
-"""What a history says: ranking, tables, contrasts, importance, conclusions. Imports ledger, data and below."""
+"""What a history says: ranking, tables, intervals, importance of keys, conclusions in sentences.
+
+Imports ledger, data and below."""

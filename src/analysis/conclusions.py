@@ -1,70 +1,104 @@
-"""Comparisons in words: what is best, by how much, and what cannot be told apart from it."""
+"""Comparisons in words: what is best, by how much, and what is not significantly different from it."""
 
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from src.analysis.baseline import judge_test
 from src.analysis.contrasts import Comparison, Contrast, compare
-from src.analysis.groups import by_point
-from src.analysis.ranking import PointResult, evaluation_of, final_trial, point_results, rank_points
+from src.analysis.groups import by_key, by_point
+from src.analysis.ranking import PointResult, point_results, rank_points
 from src.base.errors import UserError
-from src.base.text import number_of
+from src.base.text import last, number_of
+from src.data.dataset import Dataset
 from src.ledger.history import History
 from src.ledger.objective import Objective
 from src.ledger.records import Role, TrialState
 from src.ledger.sweep_folder import Sweep
 
-UNKNOWN = "with one seed and nothing stored of single images, how much of that is chance is not known"
 LISTED = 5  # groups that a sentence names one by one
+FEWEST_PAIRS = 3  # of trials that a statement on a value needs: one tells nothing of seeds, two next to nothing
 
 
 def judge(comparison: Comparison, objective: Objective, name: Callable[[str], str] = str) -> list[str]:
     """Sentences on the first of the groups and how the others compare to it. `name` puts labels into words."""
-    first, equal, worse = comparison.groups[0], comparison.not_told_apart(), comparison.worse()
-    if not comparison.ahead:
-        return [f"There is only {name(first.label)}; nothing to compare it with."]
-    if not equal + worse:
-        return ["No two trials differ in this alone, so nothing can be compared one against the other."]
-    if has_no_interval(comparison):
-        return [f"{upper(name(first.label))} has the best {objective} ({ranged(equal, objective)}): {UNKNOWN}."]
+    best, worse, few = name(comparison.groups[0].label), comparison.worse(), comparison.not_judged()
+    equal = [contrast for contrast in comparison.not_told_apart() if contrast.has_interval]
     apart = comparison.not_compared()
-    chance = chance_of(comparison)
+    if not comparison.ahead:
+        return [f"There is only {best}; nothing to compare it with."]
+    if not equal + worse + few:
+        return ["No two trials differ in this alone, so nothing can be compared."]
     said = []
-    if not equal and not apart:
-        said.append(f"{upper(name(first.label))} is the best, beyond {chance}: {ranged(worse, objective)}.")
-    elif len(equal) == 1:
-        said.append(
-            f"{upper(name(first.label))} and {name(equal[0].b)} cannot be told apart ({described(equal[0], objective)})."
-        )
-    elif equal:
-        which = enumerate_some([name(contrast.b) for contrast in equal])
-        said.append(
-            f"{upper(name(first.label))} has the best {objective}, but cannot be told apart from {which} "
-            f"({ranged(equal, objective)})."
-        )
-    if worse and (equal or apart):
+    if equal:
+        said.append(say_equal(best, equal, objective, name))
+    elif not worse:
+        chance = f"{count_pairs(few)} {be(max(one.blocks for one in few))} too few to say how much of that is chance"
+        said.append(f"{upper(best)} has the best {objective} ({ranged(few, objective)}): {chance}.")
+    elif not few + apart:
+        others = name(worse[0].b) if len(worse) == 1 else "all others"
+        over = over_images(comparison)
+        said.append(f"{upper(best)} is significantly better than {others}{over} ({ranged(worse, objective)}).")
+    if worse and equal + few + apart:
         which = enumerate_some([name(contrast.b) for contrast in worse])
-        verb = "is" if len(worse) == 1 else "are"
-        said.append(f"{upper(which)} {verb} worse than {name(first.label)} ({ranged(worse, objective)}).")
+        said.append(f"{upper(which)} {be(len(worse))} significantly worse than {best} ({ranged(worse, objective)}).")
+    return said + say_limits(comparison, objective, name)
+
+
+def say_equal(best: str, equal: Sequence[Contrast], objective: Objective, name: Callable[[str], str]) -> str:
+    """A sentence on those that are not significantly different from the first."""
+    if len(equal) == 1:
+        both = f"{upper(best)} and {name(equal[0].b)}"
+        return f"{both} are not significantly different ({described(equal[0], objective)})."
+    which = enumerate_some([name(contrast.b) for contrast in equal])
+    said = f"{upper(best)} has the best {objective}, but is not significantly different from {which}"
+    return f"{said} ({ranged(equal, objective)})."
+
+
+def say_limits(comparison: Comparison, objective: Objective, name: Callable[[str], str]) -> list[str]:
+    """Sentences on what a comparison does not cover: groups that share few trials with the first or none, and seeds."""
+    best, few, apart = name(comparison.groups[0].label), comparison.not_judged(), comparison.not_compared()
+    said = []
+    if few and any(contrast.has_interval for contrast in comparison.ahead):
+        which, verb = enumerate_some([name(contrast.b) for contrast in few]), "has" if len(few) == 1 else "have"
+        said.append(
+            f"{upper(which)} {verb} only {count_pairs(few)} in common with {best}, too few for an interval "
+            f"({ranged(few, objective)})."
+        )
     if apart:
         which = enumerate_some([name(contrast.b) for contrast in apart])
-        said.append(f"No trials compare {which} with {name(first.label)}, all else equal.")
-    if chance != "chance":
-        few = "One pair of trials each" if all(one.blocks == 1 for one in equal + worse) else "Of one pair of trials"
-        said.append(f"{few}: the intervals count the chance of images only, not that of seeds.")
+        said.append(f"No trials compare {which} with {best}, all else equal.")
+    if over_images(comparison):
+        said.append("An interval from one pair of trials covers the variation between images only, not between seeds.")
     return said
+
+
+def judge_values(history: History, comparison: Comparison, key: str) -> list[str]:
+    """Sentences on the values of a key, and which trials had no part in the comparison."""
+    said = judge(comparison, history.objective, wording(key))
+    if comparison.not_judged() and not any(contrast.has_interval for contrast in comparison.ahead):
+        said.append(f"More seeds make more pairs: search.repeats={FEWEST_PAIRS}.")
+    pruned = sum(trial.role == Role.SEARCH and trial.state == TrialState.PRUNED for trial in history.trials)
+    alone = sum(len(group.blocks) - len(comparison.matched(group)) for group in comparison.groups)
+    parts = [number_of(pruned, "pruned trial")] if pruned else []
+    if alone and any(contrast.blocks for contrast in comparison.ahead):
+        parts.append(f"{number_of(alone, 'trial')} without a partner that differs in {last(key)} alone")
+    return [*said, f"Left out: {' and '.join(parts)}."] if parts else said
 
 
 def judge_sweeps(comparison: Comparison, objective: Objective, chosen_from: int) -> list[str]:
     """Sentences on sweeps by their first places, each the best of up to so many points."""
     said = judge(comparison, objective)
-    if chosen_from > 1:
+    seeds = {group.label: len(group.blocks) for group in comparison.groups}
+    if any(one.blocks and one.blocks < max(seeds[one.a], seeds[one.b]) for one in comparison.ahead):
+        said.append("Differences are over the seeds that both have; the means are over all seeds of each.")
+    if chosen_from > 1 and any(contrast.has_interval for contrast in comparison.ahead):
         said.append("Each is the best of its search on the same images: the intervals allow for that choice.")
     return said
 
 
 def judge_search(folder: Path, history: History) -> list[str]:
-    """Whether the first place of a search, or of its confirmation, is more than chance."""
+    """Whether the first place of a search, or of its confirmation, is significantly better than the others."""
     try:
         confirmed = [result for result in rank_points(history) if result.role == Role.CONFIRM]
         return judge_confirmation(folder, history) if confirmed else judge_first(folder, history)
@@ -73,24 +107,25 @@ def judge_search(folder: Path, history: History) -> list[str]:
 
 
 def judge_first(folder: Path, history: History) -> list[str]:
-    """Is the first place of a search ahead of the others by more than chance?"""
+    """Is the first place of a search significantly better than the others?"""
     found = point_results(history, Role.SEARCH)
     if len(found) < 2:
         return []
     comparison = compare_to_first(folder, history, found)
     first, others = called(found[0], found), len(found) - 1
-    if has_no_interval(comparison):
-        return [f"{upper(first)} has the best {history.objective}: {UNKNOWN}."]
     equal, seeds = others - len(comparison.worse()), {len(result.trials) for result in found}
     basis = "one seed each" if seeds == {1} else f"{'up to ' * (len(seeds) > 1)}{max(seeds)} seeds each"
     more = advice(history, seeds)
+    if not any(contrast.has_interval for contrast in comparison.ahead):
+        few = f"{basis}: too few to say how much of that is chance"
+        return [f"{upper(first)} has the best {history.objective} ({few}){more}."]
     to_the_end = " trained to the end" if any(trial.state == TrialState.PRUNED for trial in history.trials) else ""
     if equal:
         which = f"{'any' if equal == others else equal} of the {others} others" if others > 1 else "the other"
         which += to_the_end
-        return [f"{upper(first)} cannot be told apart from {which} ({basis}){more}."]
+        return [f"{upper(first)} is not significantly different from {which} ({basis}){more}."]
     which = ("all others" if others > 1 else "the other") + to_the_end
-    ahead = f"{upper(first)} is ahead of {which} beyond {chance_of(comparison)}"
+    ahead = f"{upper(first)} is significantly better than {which}{over_images(comparison)}"
     return [f"{ahead} ({basis}, {ranged(comparison.ahead, history.objective)}){more if seeds == {1} else ''}."]
 
 
@@ -99,13 +134,13 @@ def advice(history: History, seeds: set[int]) -> str:
     is_asked_for = history.invocations and history.invocations[-1].budget.get("search", {}).get("confirm")
     if is_asked_for:
         return ""
-    return (
-        ": search.confirm=3 trains the best again on fresh seeds" if seeds == {1} else ": more of them tell more apart"
-    )
+    if seeds == {1}:
+        return ": search.confirm=3 trains the best again on fresh seeds"
+    return f": more seeds may show a difference (search.repeats={2 * max(seeds)})"
 
 
 def judge_confirmation(folder: Path, history: History) -> list[str]:
-    """Does the first place hold on fresh seeds, and beyond chance?"""
+    """Does the first place hold on fresh seeds, and significantly?"""
     fresh, searched = point_results(history, Role.CONFIRM), point_results(history, Role.SEARCH)
     first, winner = searched[0].point.number, fresh[0].point.number
     seeds = len(fresh[0].trials)
@@ -116,11 +151,11 @@ def judge_confirmation(folder: Path, history: History) -> list[str]:
     comparison = compare_to_first(folder, history, fresh)
     best, on = f"point {winner} ({fresh[0].point.title})", f"on {number_of_seeds(seeds)}"
     if first == winner and comparison.not_told_apart():
-        said = [f"The first place of the search comes first again, {on}, but not beyond chance: {best}."]
+        said = [f"The first place of the search comes first again {on}, but not significantly: {best}."]
     elif first == winner:
-        said = [f"The first place holds, {on}: {best}."]
+        said = [f"The first place holds {on}: {best}."]
     elif str(first) in words:
-        said = [f"The first place does not hold: point {first} was ahead in the search, {on} it is {best}."]
+        said = [f"The first place does not hold: point {first} was ahead in the search; {on} it is {best}."]
     else:
         said = [f"The best {on} is {best}; point {first}, ahead in the search, has no result on fresh seeds."]
     said += judge(comparison, history.objective, lambda label: words[label])
@@ -143,14 +178,16 @@ def compare_to_first(folder: Path, history: History, found: Sequence[PointResult
     return compare(by_point(folder, history, found), history.objective.is_higher_better, is_ordered=True)
 
 
-def chance_of(comparison: Comparison) -> str:
-    """What the intervals count as chance."""
-    return "the chance of images" if any(contrast.blocks == 1 for contrast in comparison.ahead) else "chance"
+def compare_by_key(folder: Path, history: History, key: str) -> Comparison:
+    """The values of a key against the best of them, in pairs of trials that differ in nothing else."""
+    groups = by_key(folder, history, key)
+    return compare(groups, history.objective.is_higher_better, fewest_blocks=FEWEST_PAIRS)
 
 
-def has_no_interval(comparison: Comparison) -> bool:
-    """Whether there is nothing that an interval could be made of."""
-    return all(math.isnan(contrast.low) for contrast in comparison.ahead)
+def over_images(comparison: Comparison) -> str:
+    """What intervals cover, where some are from one pair of trials."""
+    is_single = any(contrast.blocks == 1 and contrast.has_interval for contrast in comparison.ahead)
+    return " over the validation images only" if is_single else ""
 
 
 def describe_taken(history: History) -> str:
@@ -176,6 +213,17 @@ def was(count: int) -> str:
 def wording(key: str) -> Callable[[str], str]:
     """Values of a key in words: `relu`, but `kernel=3`."""
     return lambda value: value if value[:1].islower() else f"{key.rpartition('.')[2]}={value}"
+
+
+def be(count: int) -> str:
+    """`1 is`, `3 are`."""
+    return "is" if count == 1 else "are"
+
+
+def count_pairs(contrasts: Sequence[Contrast]) -> str:
+    """How many pairs of trials: `one pair of trials`, `one or two pairs of trials`."""
+    words = [word for count, word in enumerate(("one", "two"), 1) if any(one.blocks == count for one in contrasts)]
+    return f"{' or '.join(words)} {'pair' if words == ['one'] else 'pairs'} of trials"
 
 
 def number_of_seeds(count: int) -> str:
@@ -220,8 +268,8 @@ def upper(text: str) -> str:
     return text[:1].upper() + text[1:] if text.startswith(("point ", "trial ")) else text
 
 
-def answer(sweep: Sweep, history: History) -> list[str]:
-    """What the reader came for."""
+def answer(sweep: Sweep, history: History, data: Dataset | None = None) -> list[str]:
+    """What the reader came for; what a test accuracy is worth follows from `data`."""
     found = rank_points(history)
     if not found:
         return ["No trial has finished."]
@@ -231,12 +279,4 @@ def answer(sweep: Sweep, history: History) -> list[str]:
         f"First: {called(first, found)} ({first.point.title}), {history.objective} "
         f"{first.mean(history.objective.name):.4f}{seeds}, {first.point.parameters:,} parameters."
     ]
-    said += judge_search(sweep.path, history)
-    model = final_trial(history)
-    if model and (evaluation := evaluation_of(history, model)):
-        looks = "once" if len(history.evaluations) == 1 else f"{len(history.evaluations)} times"
-        words = ", trained once more on validation images too," if model.role == Role.REFIT else ""
-        said.append(
-            f"Trial {model.number}{words} has a test accuracy of {evaluation.accuracy:.4f}; test images were looked at {looks}."
-        )
-    return said
+    return said + judge_search(sweep.path, history) + judge_test(sweep.path, history, data)

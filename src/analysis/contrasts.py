@@ -5,16 +5,21 @@ settings), in each block on every validation image. Two groups are compared in t
 image, so that what seeds, settings and images share cancels out. The interval takes blocks and images both as
 drawn at random: the variance of a mean over two crossed random factors, with Satterthwaite's degrees of freedom
 (Searle, Casella, McCulloch: Variance Components, 1992). `python -m benchmarks.calibration` shows how often it is right.
+
+Where there is too little to estimate an interval from, there is none: of a single value, and of two blocks whose
+difference decides (less than two degrees of freedom, so that an interval would be hundreds of points wide).
 """
 
+import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+LEAST_FREEDOM = 2.0  # degrees of freedom that an interval needs
 Values = NDArray[np.float64]  # one a validation image: 1 or 0 for right or wrong, or its loss
 
 
@@ -37,9 +42,18 @@ class Contrast:
     low: float
     high: float
 
+    @property
+    def has_interval(self) -> bool:
+        """Whether there was enough to estimate an interval from."""
+        return not math.isnan(self.low)
+
     def turned(self) -> "Contrast":
         """The same of values that are better when lower."""
         return Contrast(self.a, self.b, self.blocks, -self.difference, -self.high, -self.low)
+
+    def without_interval(self) -> "Contrast":
+        """The difference alone."""
+        return replace(self, low=math.nan, high=math.nan)
 
 
 @dataclass(frozen=True)
@@ -49,13 +63,23 @@ class Comparison:
     groups: list[Group]
     ahead: list[Contrast]
 
+    def matched(self, group: Group) -> list[Hashable]:
+        """A group's blocks that are compared: those shared with the first; the first's own, shared with any other."""
+        first, *others = self.groups
+        partners = others if group is first else [first]
+        return [block for block in group.blocks if any(block in partner.blocks for partner in partners)]
+
     def not_told_apart(self) -> list[Contrast]:
         """Those that may be as good as the first."""
         return [contrast for contrast in self.ahead if contrast.blocks and not contrast.low > 0]
 
     def worse(self) -> list[Contrast]:
-        """Those that are worse than the first beyond chance."""
+        """Those that are significantly worse than the first."""
         return [contrast for contrast in self.ahead if contrast.low > 0]
+
+    def not_judged(self) -> list[Contrast]:
+        """Those with a difference, and too few blocks for an interval."""
+        return [contrast for contrast in self.ahead if contrast.blocks and not contrast.has_interval]
 
     def not_compared(self) -> list[Contrast]:
         """Those that have no block in common with the first."""
@@ -63,19 +87,30 @@ class Comparison:
 
 
 def compare(
-    groups: Sequence[Group], higher_is_better: bool, pairs: int | None = None, is_ordered: bool = False
+    groups: Sequence[Group],
+    higher_is_better: bool,
+    pairs: int | None = None,
+    is_ordered: bool = False,
+    fewest_blocks: int = 1,
 ) -> Comparison:
-    """The best against each of the others. `is_ordered`: the first of the groups is known to be the best.
+    """The best against each of the others, those nearest to it first; the groups are in the same order.
 
-    The intervals hold together at 95 % for all pairs (Bonferroni's), since any of the groups could have been the best;
-    or for so many `pairs`, where more is compared, or the groups were chosen from more.
+    `is_ordered`: the groups are ranked already, and keep their order. Contrasts over fewer blocks than `fewest_blocks`
+    have no interval. The intervals hold together at 95 % for all pairs (Bonferroni's), since any of the groups could
+    have been the best; or for so many `pairs`, where more is compared, or the groups were chosen from more.
     """
     sign = 1 if higher_is_better else -1
     effect = dict(zip([group.label for group in groups], sign * effects(groups), strict=True))
     order = list(groups) if is_ordered else sorted(groups, key=lambda group: -effect[group.label])
     tail = (1 - LEVEL) / 2 / max(pairs or len(groups) * (len(groups) - 1) // 2, 1)
     ahead = [contrast(order[0], other, tail) for other in order[1:]]
-    return Comparison(order, ahead if higher_is_better else [one.turned() for one in ahead])
+    ahead = [one if one.blocks >= fewest_blocks else one.without_interval() for one in ahead]
+    ahead = ahead if higher_is_better else [one.turned() for one in ahead]
+    if is_ordered:
+        return Comparison(order, ahead)
+    ahead.sort(key=lambda one: (not one.blocks, round(one.difference, 9) if one.blocks else 0))
+    groups_of = {group.label: group for group in order}
+    return Comparison([*order[:1], *(groups_of[one.b] for one in ahead)], ahead)
 
 
 def effects(groups: Sequence[Group]) -> Values:
@@ -100,13 +135,13 @@ def contrast(a: Group, b: Group, tail: float) -> Contrast:
 
     common = [block for block in a.blocks if block in b.blocks]
     if not common:
-        return Contrast(a.label, b.label, 0, float("nan"), float("nan"), float("nan"))
+        return Contrast(a.label, b.label, 0, math.nan, math.nan, math.nan)
     pairs = [(a.blocks[block], b.blocks[block]) for block in common]
     if len({len(values) for pair in pairs for values in pair}) > 1:  # of some only the mean over images is known
         pairs = [(one.mean(keepdims=True), other.mean(keepdims=True)) for one, other in pairs]
     differences = np.array([one - other for one, other in pairs])
     mean, error, freedom = mean_and_error(differences)
-    margin = float(stdtrit(freedom, 1 - tail)) * error if error else 0.0  # NaN of one value
+    margin = float(stdtrit(freedom, 1 - tail)) * error if freedom >= LEAST_FREEDOM else math.nan
     return Contrast(a.label, b.label, len(common), mean, mean - margin, mean + margin)
 
 
@@ -133,6 +168,6 @@ def mean_and_error(values: NDArray[Any]) -> tuple[float, float, float]:
     freedoms = np.array([blocks - 1, images - 1, (blocks - 1) * (images - 1)])
     total = max(squares.sum(), squares.max())
     if total == 0:
-        return mean, 0.0, 1.0
+        return mean, 0.0, float(freedoms.max())
     freedom = max(total**2 / (squares**2 / freedoms).sum(), freedoms.min())
     return mean, float(np.sqrt(total / values.size)), float(freedom)

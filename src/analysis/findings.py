@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from src.analysis.conclusions import judge, judge_search, judge_sweeps, wording
+from src.analysis.conclusions import compare_by_key, judge_search, judge_sweeps, judge_values
 from src.analysis.contrasts import compare
-from src.analysis.groups import by_key, by_sweep, refuse_unlike
+from src.analysis.groups import by_sweep, full_key, refuse_unlike
 from src.analysis.ranking import point_results, rank_points
 from src.analysis.tables import sweep_table, trial_table, value_table
 from src.base.errors import UserError
@@ -25,7 +25,7 @@ class Findings:
 
 
 def compare_trials(sweep: Sweep, history: History) -> Findings:
-    """One row a trial (`trial_table`), and whether the first place is more than chance."""
+    """One row a trial (`trial_table`), and whether the first place is significantly better than the others."""
     return Findings(trial_table(history), judge_search(sweep.path, history))
 
 
@@ -36,8 +36,9 @@ def compare_values(sweep: Sweep, history: History, key: str) -> Findings:
     """
     if not rank_points(history):
         raise UserError(f"{sweep.name}: no trial has finished, so there is nothing to compare.")
-    comparison = compare(by_key(sweep.path, history, key), history.objective.is_higher_better)
-    return Findings(value_table(history, key, comparison), judge(comparison, history.objective, wording(key)))
+    key = full_key(history, key)
+    comparison = compare_by_key(sweep.path, history, key)
+    return Findings(value_table(history, key, comparison), judge_values(history, comparison, key))
 
 
 def compare_sweeps(sweeps: Sequence[Sweep], histories: Sequence[History]) -> Findings:

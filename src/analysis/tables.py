@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from src.analysis.contrasts import Comparison
+from src.analysis.contrasts import Comparison, Group
 from src.analysis.groups import full_key
 from src.analysis.ranking import (
     PointResult,
@@ -102,10 +102,13 @@ def left_out(history: History) -> dict[str, list[int]]:
 
 
 def value_table(history: History, key: str, comparison: Comparison) -> list[dict[str, Any]]:
-    """One row a value of a key, the best first.
+    """One row a value of a key: the best of them, then the others by how far they are behind it; by their means, if
+    nothing is compared.
 
-    Columns: the key, trials, the objective's mean and sd over these, seconds (median of their training), and how far
-    the first is ahead (positive: it is better): behind, behind_low, behind_high (95 %), over so many pairs of trials.
+    Columns: the key, trials (trained to the end), the objective's mean and sd over these, seconds (median of their
+    training), and how far the first is ahead (positive: it is better): behind, behind_low, behind_high (95 %), over so
+    many pairs of trials. Of these trials alone: matched (how many), the objective's mean and sd with `matched_` before
+    its name, and with `first_` the first's mean in the same pairs, so that `behind` is the difference of these means.
     """
     key, metric = full_key(history, key), history.objective.name
     ahead = {contrast.b: contrast for contrast in comparison.ahead}
@@ -126,9 +129,25 @@ def value_table(history: History, key: str, comparison: Comparison) -> list[dict
                 "behind_low": number(contrast.low) if contrast else None,
                 "behind_high": number(contrast.high) if contrast else None,
                 "pairs": contrast.blocks if contrast else None,
+                **matched_means(comparison, group, metric),
             }
         )
+    if not any(contrast.blocks for contrast in comparison.ahead):
+        table.sort(key=lambda row: row[metric], reverse=history.objective.is_higher_better)
     return table
+
+
+def matched_means(comparison: Comparison, group: Group, metric: str) -> dict[str, Any]:
+    """The objective over a group's blocks that are compared, and the first's over the same."""
+    first, blocks = comparison.groups[0], comparison.matched(group)
+    values = [float(group.blocks[block].mean()) for block in blocks]
+    of_first = [float(first.blocks[block].mean()) for block in blocks] if group is not first else []
+    return {
+        "matched": len(blocks),
+        f"matched_{metric}": fmean(values) if values else None,
+        f"matched_{metric}_sd": stdev(values) if len(values) > 1 else None,
+        f"first_{metric}": fmean(of_first) if of_first else None,
+    }
 
 
 def number(value: float) -> float | None:

@@ -1,1 +1,1 @@
-"""Errors, text, hashing, files and processes: what knows nothing of sweeps. Imports nothing of this project."""
+"""Errors, text, hashes, files and processes: what knows nothing of sweeps. Imports nothing of this project."""

@@ -5,11 +5,16 @@ import errno
 from collections.abc import Iterable
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
-UNUSABLE = FULL | {errno.EROFS, errno.EACCES, errno.EPERM}  # what a full or locked disk says
+MISPLACED = {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}  # a folder where none can be
+UNUSABLE = FULL | MISPLACED | {errno.EROFS, errno.EACCES, errno.EPERM}  # what a disk says that the user can change
 
 
 class UserError(Exception):
-    """Something the user can mend, in one sentence that says what, where and how."""
+    """Something the user can fix, in one sentence that says what, where and how."""
+
+
+class RefusedError(UserError):
+    """A sweep that cannot be trained as it was asked for: where it is new, nothing of it is worth keeping."""
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -26,8 +31,9 @@ def first_line(error: Exception) -> str:
 
 
 def explain_disk(error: OSError) -> str:
-    """For a disk that is full, or a folder that may not be written."""
+    """For a disk that is full, a folder that may not be written, or a path that cannot be one."""
     file = f"{error.filename or 'a file'} cannot be {'written' if error.errno in FULL else 'used'} ({error.strerror})"
     if error.errno in FULL:
         return f"{file}: make room, or keep less (checkpoints.keep=5 tracking.keep=5); the same command goes on."
-    return f"{file}: mend its permissions, or choose other folders (paths.sweeps=… paths.mlruns=…)."
+    other = "choose other folders (paths.sweeps=… paths.mlruns=…)"
+    return f"{file}: {other if error.errno in MISPLACED else f'fix its permissions, or {other}'}."

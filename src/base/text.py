@@ -33,6 +33,12 @@ def render(table: list[dict[str, Any]], kind: str) -> str:
     return text.getvalue().rstrip("\n")
 
 
+def last(key: str) -> str:
+    """The last part of a dotted key; `units[0]` for an entry of a list."""
+    head, _, tail = key.rpartition(".")
+    return f"{last(head)}[{tail}]" if tail.isdigit() else tail
+
+
 def short_keys(keys: Sequence[str]) -> list[str]:
     """The last parts of dotted keys, as long as they differ; a parent before it where they do not."""
     ends = [last(key) for key in keys]
@@ -60,16 +66,36 @@ def number_of(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def command(entry: str) -> str:
-    """How to run an entry from this shell: by `python` where that is our interpreter, else by its path."""
+def command(entry: str, *words: str, **folders: str | Path) -> str:
+    """How to run an entry from this shell: by `python` where that is our interpreter, else by its path.
+
+    `folders` become options, as `folder_options` says.
+    """
     found = shutil.which("python")
     ours = found is not None and Path(found).parent == Path(sys.executable).parent
-    return f"{'python' if ours else os.path.relpath(sys.executable)} -m src.{entry}"
+    python = "python" if ours else shlex.quote(os.path.relpath(sys.executable))
+    return " ".join((python, "-m", f"src.{entry}", shlex.join([*words, *folder_options(**folders)]))).rstrip()
+
+
+def folder_options(**folders: str | Path) -> list[str]:
+    """`--sweeps A` for sweeps=A; nothing for the default, the folder of the option's own name in the working one."""
+    others = {name: folder for name, folder in folders.items() if Path(folder).resolve() != Path(name).resolve()}
+    return [word for name, folder in others.items() for word in (f"--{name}", short_path(folder))]
+
+
+def short_path(path: str | Path) -> str:
+    """A path from the working folder or from the root, whichever is shorter."""
+    return min(os.path.relpath(path), str(Path(path).absolute()), key=len)
 
 
 def again() -> str:
     """The command line that is running, to be repeated."""
-    return f"{command(Path(sys.argv[0]).stem)} {shlex.join(sys.argv[1:])}".strip()
+    return command(Path(sys.argv[0]).stem, *sys.argv[1:])
+
+
+def numbered(what: str, numbers: Sequence[int]) -> str:
+    """`point 3`, `points 37–40, 45`."""
+    return f"{what}{'' if len(numbers) == 1 else 's'} {spans(numbers)}"
 
 
 def spans(numbers: Sequence[int]) -> str:
@@ -81,12 +107,6 @@ def spans(numbers: Sequence[int]) -> str:
         else:
             parts.append([number])
     return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
-
-
-def last(key: str) -> str:
-    """The last part of a dotted key; `units[0]` for an entry of a list."""
-    head, _, tail = key.rpartition(".")
-    return f"{last(head)}[{tail}]" if tail.isdigit() else tail
 
 
 def show_seconds(seconds: float) -> str:

@@ -1,2 +1,3 @@
-"""The configuration: its schema, how it is composed, what is wrong with it in sentences, and the identity that
-follows from it. Imports base."""
+"""The configuration: its schema, composition with Hydra, errors as sentences, and the identity that follows from it.
+
+Imports base. Hydra is imported in `compose` only."""

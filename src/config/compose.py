@@ -4,24 +4,37 @@ Nothing here imports TensorFlow or MLflow: a mistake on the command line is answ
 
 import difflib
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationResolutionError, MissingMandatoryValue, OmegaConfBaseException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 from pydantic import ValidationError
 
 from src.base.errors import UserError, suggest
-from src.config.command_line import report_errors
+from src.config.command_line import print_anyhow, report_errors
 from src.config.explain import explain_all
-from src.config.identity import GROUPS
+from src.config.overrides import (
+    explain_ambiguous,
+    explain_merge,
+    explain_unread,
+    explain_value_of_group,
+    refuse_several,
+    refuse_unused,
+)
 from src.config.schema import Config
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -30,8 +43,9 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None:
     """Run `task` on the configuration that `conf/<root>.yaml` and the command line compose; exit with its code.
 
-    Whatever the user can mend is printed as one message on standard error, without a traceback.
+    Whatever the user can fix is printed as one message on standard error, without a traceback.
     """
+    print_anyhow()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach us instead of Hydra's own printing
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # for keras-tuner and Keras' data sets, which import TensorFlow
     codes: list[int] = []
@@ -45,7 +59,7 @@ def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None
             return
         if HydraConfig.get().mode == RunMode.MULTIRUN:
             print(f"job {HydraConfig.get().job.num + 1}: {' '.join(HydraConfig.get().overrides.task)}", flush=True)
-        codes.append(report_errors(lambda: refuse_several(overrides) or task(check(raw))))
+        codes.append(report_errors(lambda: task(check(raw, overrides))))
 
     @composition_errors()
     def compose() -> int:
@@ -54,7 +68,8 @@ def compose_and_run(task: Callable[[Config], int], root: str = "config") -> None
         except ValueError as error:  # Hydra's own, where a value stands for a group
             if composed:
                 raise
-            raise UserError(f"{str(error).splitlines()[0]} (write group=option or key=value)") from error
+            options = {group: list_options(group) for group in list_groups()}
+            raise UserError(explain_value_of_group(sys.argv[1:], options)) from error
         return 0
 
     code = report_errors(compose)
@@ -74,22 +89,26 @@ def composition_errors() -> Iterator[None]:
         raise UserError(explain_composition(error)) from error
 
 
-def refuse_several(overrides: Iterable[str]) -> int:
-    """Raises UserError for `activation=[relu,tanh]`, of which Hydra would make one of both."""
-    for group, _, names in (override.partition("=") for override in overrides):
-        if group and names.startswith("[") and "," in names and (CONF / group).is_dir():
-            sweep = f"compare them in one sweep (search=single '+search.space.{group}.choice={names}'), "
-            raise UserError(
-                f"{group}={names} would mix these into one: choose one of them, {sweep * (group in GROUPS)}"
-                f"or run one after the other (-m {group}={names[1:-1]})."
-            )
-    return 0
+def check(raw: DictConfig, overrides: Sequence[str] = ()) -> Config:
+    """The checked configuration that Hydra has composed. Raises UserError for all that is wrong with it.
 
-
-def check(raw: DictConfig) -> Config:
-    """The checked configuration that Hydra has composed. Raises UserError for all that is wrong with it."""
+    `overrides` are the command line's, of which nothing may be without effect.
+    """
+    refuse_several(overrides, list_groups())
     with composition_errors():
-        return validate(resolve(raw))
+        config = validate(resolve(raw))
+    refuse_unused(overrides, config)
+    return config
+
+
+def list_groups() -> list[str]:
+    """The groups that have options."""
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+
+
+def list_options(group: str) -> list[str]:
+    """The options of a group; none of what is no group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 def resolve(raw: DictConfig) -> dict[str, Any]:
@@ -117,7 +136,7 @@ def expand_groups(plain: dict[str, Any]) -> None:
 
 def load_option(group: str, name: str) -> dict[str, Any]:
     """The contents of `conf/<group>/<name>.yaml`. Raises UserError where there is none."""
-    options = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    options = list_options(group)
     if name not in options:
         raise UserError(f"search.space.{group}.choice: there is no {group} '{name}'{suggest(name, options)}.")
     contents = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{name}.yaml"), resolve=True)
@@ -136,30 +155,48 @@ def validate(plain: dict[str, Any]) -> Config:
 def explain_missing(error: MissingConfigException) -> str:
     """For `activation=rleu`."""
     group, _, name = str(error.missing_cfg_file or "").rpartition("/")
-    if not error.options:
+    options = list(error.options or list_options(group)) if group else []
+    if not options:
         return str(error).splitlines()[0]
-    return f"there is no {group} '{name}'{suggest(name, error.options)}."
+    return f"there is no {group} '{name}'{suggest(name, options)}."
 
 
 def explain_composition(error: Exception) -> str:
     """For keys and groups that do not exist, and for overrides that Hydra cannot read."""
+    if isinstance(error, OverrideParseException):
+        return explain_unread(error.override)
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     key = getattr(cause, "full_key", None)
     parent = getattr(cause, "parent_node", None)
+    first = str(error).splitlines()[0]
     if isinstance(cause, InterpolationResolutionError):
         return f"{key}: {str(cause).splitlines()[0]}"
     if isinstance(cause, MissingMandatoryValue):
         return f"{key} needs a value: {key}=…"
+    if first.startswith("Error merging override ") and not isinstance(cause, ConfigKeyError):
+        held = OmegaConf.to_container(parent) if isinstance(parent, ListConfig) else parent
+        return explain_merge(first.removeprefix("Error merging override "), held)
     if key and isinstance(parent, DictConfig):
-        word = str(key).rpartition(".")[2]
-        if str(key).startswith("search.space."):
-            near = difflib.get_close_matches(word, [str(k) for k in parent], n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            return f"the space has no '{key}'; {hint}A + before it adds it (+{key}=…), a ~ takes a key out."
-        return f"there is no key '{key}'{suggest(word, [str(k) for k in parent if k != 'hydra'])}."
-    first = str(error).splitlines()[0]
-    if first.startswith("Could not override '") and "No match in the defaults list" in str(error):
-        word = first.split("'")[1]
-        keys = [*(path.name for path in CONF.iterdir() if path.is_dir()), *OmegaConf.load(CONF / "config.yaml")]
-        return f"there is no '{word}'{suggest(word, [str(k) for k in keys if k not in ('defaults', 'hydra')])}."
+        return explain_unknown(str(key), [str(k) for k in parent if k != "hydra"])
+    quoted = re.search(r"'(.*)'", first)
+    word = quoted[1] if quoted else ""
+    if first.startswith("Ambiguous value"):
+        return explain_ambiguous(word, list_groups())
+    if first.startswith("Could not override") and "No match in the defaults list" in str(error):
+        keys = {*list_groups(), *map(str, OmegaConf.load(CONF / "config.yaml"))} - {"defaults", "hydra"}
+        return f"there is no '{word}'{suggest(word, keys)}."
+    if first.startswith(("Could not append", "force-add")):
+        return f"there is a key '{word.lstrip('+').partition('=')[0]}' already: leave the + out."
+    if first.endswith("does not exist."):
+        return f"~{word}: there is no such key to take out."
     return f"{first} (write key=value; quote values with commas or brackets for your shell)"
+
+
+def explain_unknown(key: str, known: Sequence[str]) -> str:
+    """For a key that its parent does not have."""
+    word = key.rpartition(".")[2]
+    if not key.startswith("search.space."):
+        return f"there is no key '{key}'{suggest(word, known)}."
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return f"the space has no '{key}'{hint} A + before it adds it (+{key}=…), a ~ takes a key out."

@@ -97,7 +97,7 @@ class Search(Strict):
 class Workers(Strict):
     """Processes that train."""
 
-    count: Annotated[PositiveInt | Literal["auto"], BUDGET]
+    count: Annotated[Annotated[int, Field(ge=1, le=1024)] | Literal["auto"], BUDGET]
     memory: PositiveFloat
 
 
@@ -169,11 +169,11 @@ class Config(TrialConfig):
 
     @model_validator(mode="after")
     def pruners_need_single_seeds(self) -> "Config":
-        """Which of a point's seeds should a rung go by?"""
+        """By which of a point's seeds should a rung compare it?"""
         if self.search.pruner != "none" and self.search.repeats > 1:
             raise ValueError(
-                f"search.pruner={self.search.pruner} goes by one seed a point: leave search.repeats at 1, and confirm "
-                "the best on more seeds with search.confirm"
+                f"search.pruner={self.search.pruner} compares points by one seed each: leave search.repeats at 1, and "
+                "confirm the best on more seeds with search.confirm"
             )
         return self
 
@@ -185,12 +185,12 @@ class Config(TrialConfig):
         return self
 
     @model_validator(mode="after")
-    def pruners_look_before_the_end(self) -> "Config":
+    def pruners_prune_before_the_end(self) -> "Config":
         """A rung at the last epoch or beyond would prune nothing, silently."""
         if self.search.pruner != "none" and self.search.rung >= max(self.training.epochs, 2):
             raise ValueError(
-                f"search.pruner={self.search.pruner} first looks after search.rung={self.search.rung} epochs, and "
-                f"training.epochs={self.training.epochs} is the end: lower search.rung, or ask for more epochs"
+                f"search.pruner={self.search.pruner} first prunes after search.rung={self.search.rung} epochs, and "
+                f"training.epochs={self.training.epochs} is the last one: lower search.rung, or ask for more epochs"
             )
         return self
 

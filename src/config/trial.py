@@ -31,6 +31,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
+def as_list(value: Any) -> Any:
+    """One value as a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
 def spread(value: Any, length: int, key: str, per: str) -> Any:
     """One value becomes a list of `length`; a list of another length is an error."""
     if not isinstance(value, list):
@@ -67,16 +72,14 @@ class Cnn(Strict):
         counted = {"filters": "blocks", "padding": "convolutions", "dense_units": "dense_layers"}
         count = counted[str(info.field_name)]
         length = info.data.get(count)
-        return value if length is None else spread(value, length, str(info.field_name), count)
+        return as_list(value) if length is None else spread(value, length, str(info.field_name), count)
 
 
 class Dnn(Strict):
     """Dense layers on the flattened image."""
 
     name: Literal["dnn"]
-    units: Annotated[
-        list[PositiveInt], Field(min_length=1), BeforeValidator(lambda v: v if isinstance(v, list) else [v])
-    ]
+    units: Annotated[list[PositiveInt], Field(min_length=1), BeforeValidator(as_list)]
     input_dropout: Rate
     dropout: list[Rate]
     batch_norm: bool
@@ -87,7 +90,7 @@ class Dnn(Strict):
     def one_for_each(cls, value: Any, info: ValidationInfo) -> Any:
         """One rate stands for every layer."""
         units = info.data.get("units")
-        return value if units is None else spread(value, len(units), "dropout", "layers")
+        return as_list(value) if units is None else spread(value, len(units), "dropout", "layers")
 
 
 Architecture = Annotated[Cnn | Dnn, Field(discriminator="name")]

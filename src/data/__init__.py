@@ -1,1 +1,3 @@
-"""Images and labels: read from a source, checked, split once. Imports base and config."""
+"""Images and labels: read from a source, checked, split once; and image files, prepared for a model.
+
+Imports config and base, not ledger, its sibling. Keras' loaders are imported in `sources` only."""

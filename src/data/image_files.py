@@ -16,8 +16,8 @@ from PIL import ExifTags, Image
 from scipy import ndimage
 
 from src.base.errors import UserError
+from src.data.ink import MIN_CONTRAST, Grey, find_ink
 
-Grey = NDArray[np.float64]  # H×W, 0 is black and 1 white
 Pixels = NDArray[Any]  # H×W×C, as the model takes it
 
 UPRIGHT = {  # EXIF's orientation → what turns it upright
@@ -31,11 +31,8 @@ UPRIGHT = {  # EXIF's orientation → what turns it upright
 }
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
 WORKING_SIDE = 400  # pixels of the longer side, at which ink is looked for
-MIN_CONTRAST = 0.08  # of ink against paper, on a scale from black to white
-NOISE_FACTOR = 4.0  # ink is so many standard deviations of the paper's noise away from it
 THRESHOLD = 75  # of 255: darker is ink, in the plain way
 THICKNESS = 2.0  # of strokes at least, where the ink is 20 pixels high; MNIST's are 2 to 4
-SPECK = 0.05  # parts of the ink smaller than this share of the largest are specks
 
 
 def prepare(image: Image.Image, preprocessing: str, shape: tuple[int, int, int], dtype: str) -> Pixels | None:
@@ -123,62 +120,6 @@ PREPARATIONS: dict[str, Callable[[Image.Image, tuple[int, int, int]], Pixels | N
     "threshold": threshold,
     "resize": resize,
 }
-
-# ------------------------------------------------------------------------------------- finding ink
-
-
-def find_ink(page: Grey) -> Grey | None:
-    """How much ink there is at each place, 0 to 1, cut to where there is some; None if there is none."""
-    difference = page - paper(page)
-    if (np.abs(difference) ** 3 * np.sign(difference)).sum() < 0:  # what stands out is darker than the paper
-        difference = -difference
-    width = max(page.shape) / 150
-    smooth = ndimage.gaussian_filter(difference, width)
-    noise = grain(difference) * min(1.0, 1 / (2 * np.sqrt(np.pi) * width))  # what smoothing leaves of it
-    peak = np.quantile(smooth, 0.998)
-    if peak < max(MIN_CONTRAST, NOISE_FACTOR * noise):
-        return None
-    mask = without_specks(smooth > max(peak * 0.4, NOISE_FACTOR * 0.6 * noise))
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    near = ndimage.binary_dilation(mask, iterations=max(1, max(page.shape) // 100))
-    ink = np.clip(difference / peak, 0, 1) * near
-    cut: Grey = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return cut
-
-
-def grain(page: Grey) -> float:
-    """The standard deviation of noise from pixel to pixel, by the page's second differences where they are small."""
-    quiet = np.quantile(np.abs(ndimage.laplace(page)), 0.3)
-    return float(quiet / (0.385 * np.sqrt(20)))  # of a normal distribution, through the filter 1 1 -4 1 1
-
-
-def paper(page: Grey) -> Grey:
-    """The brightness of the paper everywhere: a curved surface through what is not ink."""
-    height, width = page.shape
-    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1).reshape(-1, 6)
-    values = page.ravel()
-    edge = np.maximum(np.abs(x), np.abs(y)).ravel() > 0.8  # where a digit seldom is
-    level = np.median(values[edge])
-    far = np.abs(values - level)
-    near = far <= max(2 * np.median(far[edge]), 0.15)
-    surface = np.full(values.shape, level)
-    for _ in range(5):
-        if near.mean() < 0.2:
-            break
-        solution, *_ = np.linalg.lstsq(terms[near], values[near], rcond=None)
-        surface = terms @ solution
-        far = np.abs(values - surface)
-        near = far <= max(2.5 * 1.4826 * np.median(far[near]), 0.02)  # 2.5 standard deviations, robustly
-    return surface.reshape(page.shape)
-
-
-def without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The largest connected part and those that are not small beside it."""
-    parts, count = ndimage.label(mask, structure=np.ones((3, 3)))
-    sizes = ndimage.sum_labels(mask, parts, np.arange(1, count + 1))
-    return np.isin(parts, 1 + np.flatnonzero(sizes >= SPECK * sizes.max()))
-
 
 # ------------------------------------------------------------------------------- fitting, centring
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from src.base.errors import UserError
 from src.config.schema import Data, KerasData, Npz
-from src.data.dataset import Dataset, Images, Part, digest
+from src.data.dataset import Dataset, Images, Labels, Part, digest
 from src.data.sources import read_source
 from src.data.split import split
 
@@ -53,24 +53,58 @@ def name_of(config: Data) -> str:
 
 def check_part(x: NDArray[Any], y: NDArray[Any], where: str, part: str) -> Part:
     """Images as N×H×W×C of uint8 or float32 and labels as N int32, or a UserError that says what is wrong."""
-    if x.ndim not in (3, 4) or 0 in x.shape:
-        raise UserError(f"{where}: x_{part} has shape {x.shape}; images must be N×H×W or N×H×W×C, not empty.")
-    if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
-        raise UserError(f"{where}: x_{part} holds {x.dtype}; images must be uint8 (0–255) or float.")
-    if y.shape != (len(x),):
+    images = check_images(x, f"{where}: x_{part}")
+    if y.shape[:1] != (len(x),) or y.ndim > 2:
         raise UserError(
             f"{where}: {len(x)} images in x_{part}, but y_{part} has shape {y.shape}; give one label an image."
         )
-    if not np.issubdtype(y.dtype, np.integer):
-        raise UserError(f"{where}: y_{part} holds {y.dtype}; labels must be whole numbers 0 … classes-1.")
-    if y.min() < 0 or y.max() >= 100_000:
-        raise UserError(f"{where}: y_{part} has labels from {y.min()} to {y.max()}; they must be 0 … classes-1.")
-    images: Images = x.astype(np.uint8 if x.dtype == np.uint8 else np.float32, copy=False)
+    return Part(images, check_labels(y, f"{where}: y_{part}"))
+
+
+def check_images(x: NDArray[Any], name: str) -> Images:
+    """Images as N×H×W×C of uint8 or float32; whole numbers 0–255 of other types are taken as uint8. Raises UserError."""
+    if x.ndim not in (3, 4) or 0 in x.shape:
+        raise UserError(f"{name} has shape {x.shape}; images must be N×H×W or N×H×W×C, not empty.")
+    if x.dtype.kind not in "biuf":
+        raise UserError(f"{name} holds {x.dtype}; images must be whole numbers 0–255, or floats.")
+    if x.dtype.kind in "iu" and (x.min() < 0 or x.max() > 255):
+        raise UserError(
+            f"{name} holds {x.dtype} from {x.min()} to {x.max()}; images must be whole numbers 0–255, or floats: "
+            "save it as x.astype('float32')."
+        )
+    images: Images = x.astype(np.float32 if x.dtype.kind == "f" else np.uint8, copy=False)
     if not np.isfinite(images).all():
         bad = int(np.argmin(np.isfinite(images).reshape(len(x), -1).all(axis=1)))
-        raise UserError(f"{where}: image {bad} of x_{part} holds NaN or infinity; mend or remove it.")
+        raise UserError(f"{name}: image {bad} holds NaN or infinity; fix or remove it.")
     images = images[..., np.newaxis] if images.ndim == 3 else images
-    return Part(np.ascontiguousarray(images), y.astype(np.int32))
+    return np.ascontiguousarray(images)
+
+
+def check_labels(y: NDArray[Any], name: str) -> Labels:
+    """Labels N, N×1 or one-hot N×K, as N int32; booleans, and floats that are whole, are taken too. Raises UserError."""
+    if y.dtype.kind not in "biuf":
+        raise UserError(f"{name} holds {y.dtype}; labels must be whole numbers 0 … classes-1: number the classes.")
+    if y.ndim == 2:
+        y = y[:, 0] if y.shape[1] == 1 else read_one_hot(y, name)
+    if y.dtype.kind == "f" and not (whole := np.floor(y) == y).all():
+        first = int(np.argmin(whole))
+        raise UserError(f"{name} holds {y[first]:g} for image {first}; labels must be whole numbers 0 … classes-1.")
+    if y.min() < 0 or y.max() >= 100_000:
+        raise UserError(f"{name} has labels from {y.min()} to {y.max()}; they must be 0 … classes-1.")
+    return y.astype(np.int32)
+
+
+def read_one_hot(y: NDArray[Any], name: str) -> NDArray[np.intp]:
+    """The place of the only 1 in each row. Raises UserError where a row holds anything else."""
+    is_right = (y != 0).sum(axis=1) == 1
+    is_right &= (y == 1).sum(axis=1) == 1
+    if not is_right.all():
+        raise UserError(
+            f"{name} has shape {y.shape}, but its row {int(np.argmin(is_right))} is not one-hot (a single 1, else 0): "
+            "give one label an image."
+        )
+    labels: NDArray[np.intp] = y.argmax(axis=1)
+    return labels
 
 
 def check_classes(train: Part, num_classes: int, where: str) -> None:

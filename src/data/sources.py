@@ -49,6 +49,9 @@ def read_keras(name: str) -> tuple[Raw, Raw]:
 
 def read_npz(path: Path) -> tuple[Raw, Raw | None]:
     """x_train, y_train and, if there, x_test, y_test. Nothing in the file is unpickled."""
+    if path.is_dir():
+        files = sorted(path.glob("*.npz"))
+        raise UserError(f"data.path={path} is a folder: name a .npz file{f', such as {files[0]}' if files else ''}.")
     if not path.is_file():
         raise UserError(f"data.path={path}: there is no such file.")
     try:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.base.errors import UserError
+from src.base.text import number_of
 from src.data.dataset import Part
 
 
@@ -19,8 +20,9 @@ def split(part: Part, shares: list[float], seed: int, where: str) -> list[Part]:
         counts = [max(1, round(share * len(members))) for share in shares]
         if sum(counts) >= len(members):
             raise UserError(
-                f"{where}: class {label} has {len(members)} images, too few to hold out {' and '.join(map(str, counts))}; "
-                "add images, or lower data.validation and data.test."
+                f"{where}: class {label} has {number_of(len(members), 'image')}, "
+                f"too few to hold out {' and '.join(map(str, counts))}; add images, or "
+                + ("lower data.validation and data.test." if max(counts) > 1 else "leave the class out.")
             )
         for target, indices in zip(chosen, np.split(members, np.cumsum(counts)), strict=True):
             target.append(indices)

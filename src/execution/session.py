@@ -222,7 +222,7 @@ def look_ahead(session: Session) -> int:
         slots = len(backend.slots())
         session.tell(LookingAhead())
         own = Coordinator(session.schedule, session.ledger, backend, session.interrupt, session.on_event)
-        own.ahead_only = True
+        own.ahead_only, own.on_stop = True, lambda: session.tell(Stopping())
         run(own)
         return slots
 

@@ -1,1 +1,3 @@
-"""All matplotlib: pictures of images, trials and sweeps. Imports analysis and below."""
+"""Figures of images, trials, keys and sweeps: all matplotlib.
+
+Imports analysis and below, not search and training, its siblings."""

@@ -41,7 +41,7 @@ def bins(values: Sequence[Any]) -> tuple[list[str], list[str]]:
     if not is_continuous(values):
         return [str(value) for value in values], ordered(values)
     edges: list[float] = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
-    names = [f"{a:.2g} to\n{b:.2g}" for a, b in pairwise(edges)]
+    names = [f"{a} to\n{b}" for a, b in pairwise(compact(float(f"{edge:.2g}")) for edge in edges)]
     places = np.searchsorted(edges[1:-1], np.array(values, dtype=float), side="right")
     return [names[place] for place in places], list(dict.fromkeys(names))
 

@@ -101,10 +101,13 @@ def heat_map(history: History, first: str, second: str) -> Figure | None:
         )
     axes.set_xticks(range(len(columns)), columns, fontsize=8)
     axes.set_yticks(range(len(lines)), lines, fontsize=8)
-    axes.set(xlabel=last(first), ylabel=last(second))
+    axes.set_xlabel(last(first), fontsize=9)
+    axes.set_ylabel(last(second), fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.colorbar(picture, ax=axes, label=f"mean {history.objective}", shrink=0.9)
+    bar = figure.colorbar(picture, ax=axes, shrink=0.9)
+    bar.set_label(f"mean {history.objective}", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     return figure
 
 

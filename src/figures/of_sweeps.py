@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from src.analysis.contrasts import Comparison
+from src.analysis.contrasts import Comparison, Contrast
 from src.analysis.ranking import own_score, point_results, rank_points
 from src.base.text import last, show_seconds
 from src.figures.axes import focus, use_decades
@@ -27,58 +28,100 @@ UNITS = (
     ("hours", 3600, math.inf),
 )  # of the sweep's time, up to so many seconds
 SHOWN = 20  # points that a figure names
+JUDGEMENTS = {  # of a difference to the first → its colour
+    "not significantly different from the first": BLUE,
+    "significantly worse": ORANGE,
+    "too few seeds for an interval": GREY,
+}
 Band = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def ahead(comparison: Comparison, objective: Objective, words: dict[str, str]) -> Figure | None:
-    """How far each is behind the first, with its interval; those that may be equal in blue."""
+    """How far each is behind the first, with its interval, coloured by what can be said of it (`JUDGEMENTS`)."""
     contrasts = [contrast for contrast in comparison.ahead if contrast.blocks][:SHOWN]
     if not contrasts:
         return None
     labels = [textwrap.fill(words.get(contrast.b, contrast.b), 70) for contrast in contrasts]
     lines = max(label.count("\n") for label in labels) + 1
-    figure = new_figure(10, 0.9 + (0.15 + 0.13 * lines) * len(contrasts))
+    figure = new_figure(10, 1.2 + (0.15 + 0.13 * lines) * len(contrasts))
     axes = figure.subplots()
-    worse = comparison.worse()
-    scale = objective.factor
-    low, high = focus([0, *(scale * contrast.difference for contrast in contrasts)])
-    shown = [c for c in contrasts if low <= scale * c.difference <= high]
-    ends = [0, *(scale * end for c in shown for end in (c.low, c.high) if not math.isnan(end))]
-    low, high = min(low, *ends), max(high, *ends)
+    low, high = limits_of(contrasts, objective.factor)
+    axes.set_xlim(low, high)
     for place, contrast in enumerate(contrasts):
-        colour = ORANGE if contrast in worse else BLUE
-        if contrast in shown:
-            axes.plot([scale * contrast.low, scale * contrast.high], [place, place], color=colour, linewidth=2)
-            axes.plot(scale * contrast.difference, place, "o", color=colour, markersize=5)
-        else:
-            text = f"{scale * contrast.difference:.1f} →"
-            axes.annotate(text, (high, place), color=colour, fontsize=8, ha="right", va="center")
+        draw_contrast(axes, place, contrast, objective.factor)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    margin = 0.03 * (high - low)
-    axes.set_xlim(low - margin, high + margin)
     axes.set(xlabel=f"{objective.axis} behind point {comparison.groups[0].label}", ylim=(len(contrasts) - 0.5, -0.5))
     tidy(axes, "x")
     axes.set_yticks(range(len(contrasts)), labels, fontsize=7)
+    judged = {judge(contrast) for contrast in contrasts}
+    handles = [
+        Line2D([], [], color=colour, marker="o", markersize=5, linewidth=2 if colour != GREY else 0, label=label)
+        for label, colour in JUDGEMENTS.items()
+        if label in judged
+    ]
+    place_legend(axes, handles)
     return figure
 
 
-def curves_by(history: History, key: str) -> Figure | None:
-    """Validation accuracy and loss by epoch, for each value of a key: the median, and a band that holds two thirds."""
-    found = point_results(history, Role.SEARCH)
-    labels = list(dict.fromkeys(str(s.point.values.get(key)) for s in found))  # the best first
+def judge(contrast: Contrast) -> str:
+    """What can be said of a difference to the first."""
+    equal, worse, unknown = JUDGEMENTS
+    return unknown if not contrast.has_interval else worse if contrast.low > 0 else equal
+
+
+def limits_of(contrasts: Sequence[Contrast], scale: float) -> tuple[float, float]:
+    """The part of the axis that is worth looking at: the bulk of the differences, and around them the narrower intervals.
+
+    Wide intervals are cut off, so that the differences can be seen.
+    """
+    low, high = focus([0, *(scale * contrast.difference for contrast in contrasts)])
+    near = [c for c in contrasts if c.has_interval and low <= scale * c.difference <= high]
+    narrowest = min((scale * (c.high - c.low) / 2 for c in near), default=0)
+    reach = 2 * max(high, -low, narrowest)
+    low = min([low, *(max(scale * c.low, -reach) for c in near)])
+    high = max([high, *(min(scale * c.high, high + reach) for c in near)])
+    margin = 0.03 * (high - low)
+    return low - margin, high + margin
+
+
+def draw_contrast(axes: Axes, place: int, contrast: Contrast, scale: float) -> None:
+    """A difference and its interval; where it is out of view, a number at the border."""
+    colour, (left, right) = JUDGEMENTS[judge(contrast)], axes.get_xlim()
+    difference, low, high = scale * contrast.difference, scale * contrast.low, scale * contrast.high
+    if not left <= difference <= right:
+        side, text = ("right", f"{difference:.1f} →") if difference > right else ("left", f"← {difference:.1f}")
+        edge = right if difference > right else left
+        axes.annotate(text, (edge, place), color=colour, fontsize=8, ha=side, va="center")
+        return
+    axes.plot(difference, place, "o", color=colour, markersize=5)
+    if contrast.has_interval:
+        axes.plot([max(low, left), min(high, right)], [place, place], color=colour, linewidth=2)
+        for is_cut, edge, marker in ((low < left, left, "<"), (high > right, right, ">")):
+            if is_cut:
+                axes.plot(edge, place, marker, color=colour, markersize=5, clip_on=False)
+
+
+def place_legend(axes: Axes, handles: list[Line2D] | None = None) -> None:
+    """A legend in one row above the axes."""
+    axes.legend(
+        handles=handles, frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncol=3, borderaxespad=0.2
+    )
+
+
+def curves_by(history: History, key: str, labels: Sequence[str]) -> Figure | None:
+    """Validation accuracy and loss by epoch, for each value of a key: the median, and a band that holds two thirds.
+
+    The legend names the values in the order of `labels`.
+    """
     if not 2 <= len(labels) <= len(COLOURS) + 1:
         return None
+    curves = curves_of(history, key)
     figure = new_figure(9, 3.8)
     for axes, metric in zip(figure.subplots(1, 2), ("val_accuracy", "val_loss"), strict=True):
         bands = []
         for index, label in enumerate(labels):
-            histories = [
-                [epoch.metrics[metric] for epoch in trial.epochs]
-                for result in found
-                if str(result.point.values.get(key)) == label
-                for trial in result.trials
-            ]
             style = (COLOURS[index % len(COLOURS)], "-" if index < len(COLOURS) else "--")
+            histories = [[epoch.metrics[metric] for epoch in trial.epochs] for trial in curves[label]]
             bands.append(draw_band(axes, histories, label, *style))
         low, high = focus(np.concatenate([middle for _, middle, _ in bands]))
         near = [band for band in bands if low <= band[1][-1] <= high]
@@ -86,12 +129,27 @@ def curves_by(history: History, key: str) -> Figure | None:
         limits = (min(low, *(band[0].min() for band in near)), max(high, *(band[2].max() for band in near)))
         axes.set(xlabel="epoch", title=metric, ylim=limits)
         if away:
-            words = textwrap.fill(f"out of view: {', '.join(away)}", 50)
-            axes.text(0.98, 0.02, words, transform=axes.transAxes, fontsize=7, color=GREY, ha="right", va="bottom")
+            note_away(axes, away, is_rising=metric == "val_accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         tidy(axes, "y")
-    axes.legend(title=last(key), frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
+    axes.legend(title=last(key), title_fontsize=9, frameon=False, fontsize=8, **place)
     return figure
+
+
+def note_away(axes: Axes, labels: Sequence[str], is_rising: bool) -> None:
+    """Name the curves that are out of view, where rising or falling ones leave room."""
+    words = textwrap.fill(f"out of view: {', '.join(labels)}", 50)
+    height, side = (0.02, "bottom") if is_rising else (0.98, "top")
+    axes.text(0.98, height, words, transform=axes.transAxes, fontsize=7, color=GREY, ha="right", va=side)
+
+
+def curves_of(history: History, key: str) -> dict[str, list[Trial]]:
+    """The trials with each value of a key that were trained to the end."""
+    found: dict[str, list[Trial]] = {}
+    for result in point_results(history, Role.SEARCH):
+        found.setdefault(str(result.point.values.get(key)), []).extend(result.trials)
+    return found
 
 
 def draw_band(axes: Axes, histories: Sequence[Sequence[float]], label: str, colour: str, line: str) -> Band:
@@ -116,7 +174,7 @@ def importance_bars(shares: dict[str, float], explained: float) -> Figure:
     axes.set_yticks(range(len(keys)), keys, fontsize=8)
     axes.set(xlim=(0, min(1.12, max(shares.values()) * 1.2 + 0.02)), ylim=(len(keys) - 0.5, -0.5), xticks=[])
     axes.set_title(
-        f"a forest of these keys foretells {max(explained, 0):.0%} of the differences", fontsize=9, color=GREY
+        f"a random forest of these keys predicts {max(explained, 0):.0%} of the differences", fontsize=9, color=GREY
     )
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
@@ -184,7 +242,7 @@ def progress(history: History) -> Figure | None:
     unit, divisor = next((u, d) for u, d, most in UNITS if total < most)
     figure = new_figure(9, 3)
     axes = figure.subplots()
-    for own, style, colour, label in ((trials, "o", BLUE, "a trial"), (pruned, "x", GREY, "a pruned one")):
+    for own, style, colour, label in ((trials, "o", BLUE, "trained to the end"), (pruned, "x", GREY, "pruned")):
         x, y = times(history, own, divisor), [float(trial.objective or 0) for trial in own]
         axes.plot(x, y, style, color=colour, markersize=3.5, alpha=0.5, label=label if own else None)
     axes.step(times(history, trials, divisor), line, where="post", color=ORANGE, linewidth=1.6, label="best so far")
@@ -194,7 +252,7 @@ def progress(history: History) -> Figure | None:
         ylim=focus([float(trial.objective or 0) for trial in trials + pruned]),
     )
     axes.ticklabel_format(axis="y", useOffset=False)
-    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncol=3)
+    place_legend(axes)
     tidy(axes, "y")
     return figure
 

@@ -26,11 +26,13 @@ COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", 
 
 
 def tidy(axes: Axes, grid: str) -> None:
-    """A light grid along one axis, and no frame."""
+    """A light grid along one axis, no frame, and small text."""
     axes.grid(axis=grid, color="#dddddd", linewidth=0.6)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
+    for text, size in ((axes.xaxis.label, 9), (axes.yaxis.label, 9), (axes.title, 10)):
+        text.set_fontsize(size)
 
 
 def compact(value: float) -> str:

@@ -1,2 +1,3 @@
 """What is known of a sweep, and how it is kept: records, jobs, events, the history, the database, the sweep's folder.
-Imports base and config."""
+
+Imports config and base, not data, its sibling."""

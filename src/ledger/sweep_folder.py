@@ -1,8 +1,11 @@
 """The folder of a sweep: its name, its frozen configuration, who holds it, and how it is found."""
 
 import json
+import os
+import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,13 @@ from typing import Any
 import yaml
 
 from src.base.disk import write_durably
-from src.base.errors import UserError, suggest
+from src.base.errors import RefusedError, UserError, suggest
 from src.base.hashing import fingerprint
-from src.base.text import show_value
+from src.base.text import command, folder_options, short_path, show_value
 from src.config.identity import differences, identity
 from src.config.schema import Config
 from src.ledger.database import read_history
+from src.ledger.history import History
 from src.ledger.objective import OBJECTIVES, Objective
 from src.ledger.records import TrialState
 
@@ -47,15 +51,19 @@ def sweep_path(config: Config, label: str, digest: str) -> Path:
 def create_or_check(path: Path, config: Config, digest: str) -> bool:
     """Freeze the configuration of a new sweep, or check it against the frozen one; whether it is new.
 
-    Raises UserError that names the keys which differ.
+    One that was lost is written anew where the sweep's name follows from it. Raises UserError that names the keys which
+    differ, or what is missing.
     """
     wanted = json.loads(json.dumps(identity(config, digest)))
     if not (path / "config.yaml").is_file():
+        is_new = not (path / "ledger.db").exists()
+        if config.name and not is_new:
+            raise UserError(explain_lost(path) + " Or choose another name=….")
         header = (
             "# What decides this sweep's results. Written once; budgets are in the ledger, one row an invocation.\n"
         )
         write_durably(path / "config.yaml", (header + yaml.safe_dump(wanted, sort_keys=False)).encode())
-        return True
+        return is_new
     changed = differences(open_sweep(path).frozen, wanted)
     if changed:
         lines = [f"{key}: {show_value(old)} → {show_value(new)}" for key, (old, new) in changed.items()]
@@ -66,19 +74,28 @@ def create_or_check(path: Path, config: Config, digest: str) -> bool:
         raise UserError(
             f"{path.name} is a sweep with another configuration:\n       "
             + "\n       ".join(lines)
-            + "\n       Take these keys back, or leave name= out for a sweep of its own."
+            + "\n       Undo these changes, or leave name= out: that is a sweep of its own."
         )
     return False
 
 
 def open_sweep(path: Path) -> Sweep:
-    """The sweep in a folder. Raises UserError where its configuration cannot be read."""
+    """The sweep in a folder. Raises UserError where its configuration is missing or cannot be read."""
     try:
         frozen = read_yaml(path / "config.yaml")
         assert isinstance(frozen, dict) and frozen["search"]["objective"] in OBJECTIVES
+    except FileNotFoundError as error:
+        raise UserError(explain_lost(path)) from error
     except (OSError, yaml.YAMLError, UnicodeDecodeError, AssertionError, KeyError, TypeError) as error:
         raise UserError(f"{path}/config.yaml cannot be read as a sweep's configuration ({error}).") from error
     return Sweep(path, frozen)
+
+
+def explain_lost(path: Path) -> str:
+    """For a sweep whose frozen configuration is missing; where its name follows from it, its command writes it anew."""
+    again = last_command(path)
+    other = f", or repeat the command that made it: {again}" if again and " name=" not in again else ""
+    return f"{short_path(path / 'config.yaml')} is missing: restore it from a backup{other}."
 
 
 def read_yaml(path: Path) -> Any:
@@ -110,9 +127,12 @@ def last_command(path: Path) -> str:
 
 
 def list_sweeps(root: Path) -> list[Path]:
-    """The folders that hold a sweep, the one written last first."""
-    found = [path.parent for path in root.glob("*/ledger.db") if (path.parent / "config.yaml").is_file()]
-    return sorted(found, key=last_written, reverse=True)
+    """The folders that hold a sweep, damaged ones included, the one written last first."""
+    written = {}
+    for ledger in root.glob("*/ledger.db"):
+        with suppress(FileNotFoundError):  # it is being removed
+            written[ledger.parent] = last_written(ledger.parent)
+    return sorted(written, key=lambda path: written[path], reverse=True)
 
 
 def last_written(path: Path) -> float:
@@ -126,24 +146,30 @@ def need_sweeps(root: Path) -> list[Path]:
     """The sweeps of a folder, the one written last first. Raises UserError where there is none."""
     sweeps = list_sweeps(root)
     if not sweeps:
-        raise UserError(f"there is no sweep in {root}/; start one with: python -m src.sweep search=cnn_grid")
+        folder = [f"paths.sweeps={short_path(root)}"] if folder_options(sweeps=root) else []
+        raise UserError(f"there is no sweep in {root}/; start one with: {command('sweep', 'search=cnn_grid', *folder)}")
     return sweeps
 
 
 def find(root: Path, name: str) -> Sweep:
-    """A sweep by its name, an unambiguous beginning of it, or `latest`. Raises UserError."""
+    """A sweep by its name, an unambiguous beginning of it, `latest`, or its path. Raises UserError."""
+    root, beginning = (root, name) if os.sep not in name else split_path(Path(name))
     sweeps = need_sweeps(root)
-    matches = sweeps[:1] if name == "latest" else [path for path in sweeps if path.name == name]
-    matches = matches or [path for path in sweeps if path.name.startswith(name)]
-    if len(matches) != 1:
-        names = [path.name for path in matches or sweeps]
-        problem = (
-            f"'{name}' fits several sweeps: {', '.join(sorted(names))}."
-            if matches
-            else f"there is no sweep '{name}'{suggest(name, names)}."
-        )
-        raise UserError(problem)
+    matches = sweeps[:1] if beginning == "latest" else [path for path in sweeps if path.name == beginning]
+    matches = matches or [path for path in sweeps if path.name.startswith(beginning)]
+    names = sorted(path.name for path in matches or sweeps)
+    if len(matches) > 1:
+        raise UserError(f"'{name}' fits several sweeps: {', '.join(names)}.")
+    if not matches and (root / beginning).is_dir():
+        raise UserError(f"{root / beginning} is no sweep, since it has no ledger.db{suggest(beginning, names)}.")
+    if not matches:
+        raise UserError(f"there is no sweep '{name}'{suggest(beginning, names)}.")
     return open_sweep(matches[0])
+
+
+def split_path(path: Path) -> tuple[Path, str]:
+    """The folder and the name of a sweep's path, as a shell completes it; of a folder of sweeps no name."""
+    return (path, "") if list_sweeps(path) else (path.parent, path.name)
 
 
 def similar_sweeps(path: Path, config: Config, digest: str) -> Iterator[tuple[str, dict[str, tuple[Any, Any]]]]:
@@ -160,15 +186,28 @@ def similar_sweeps(path: Path, config: Config, digest: str) -> Iterator[tuple[st
 
 
 def is_unfinished(path: Path) -> bool:
-    """Whether a sweep has trials that wait for their end, or none yet."""
+    """Whether a sweep has trials that wait for their end, or may get some."""
     try:
         history = read_history(path, open_sweep(path).objective)
     except UserError:
         return False
-    return not history.trials or any(
+    if not history.trials:
+        return not history.points or any(point.state.is_open for point in history.points)
+    return any(
         trial.state in (TrialState.WAITING, TrialState.RUNNING, TrialState.INTERRUPTED, TrialState.PAUSED)
         for trial in history.trials
     )
+
+
+@contextmanager
+def forget_refused(path: Path, history: History) -> Iterator[None]:
+    """A sweep that is refused before any of its trials has begun leaves no folder. Its caller holds the sweep's lock."""
+    try:
+        yield
+    except RefusedError:
+        if not any(trial.attempts for trial in history.trials):
+            remove(path)
+        raise
 
 
 def remove(path: Path) -> None:
@@ -185,8 +224,5 @@ def remove(path: Path) -> None:
 def commands(sweep: Sweep) -> list[str]:
     """What made this sweep, and what shows it."""
     made = last_command(sweep.path)
-    return [
-        *([made] if made else []),
-        f"python -m src.compare {sweep.name}",
-        f"python -m src.compare {sweep.name} --report",
-    ]
+    shows = shlex.join(["python", "-m", "src.compare", sweep.name, *folder_options(sweeps=sweep.path.parent)])
+    return [*([made] if made else []), shows, f"{shows} --report"]

@@ -1,1 +1,3 @@
-"""What people read: the terminal, the live display, the HTML report. Imports search, training, figures and below."""
+"""What people read: the terminal, the live display, the HTML report.
+
+Imports search, training, figures and below, not execution and tracking, its siblings."""

@@ -81,16 +81,25 @@ def show_state(row: dict[str, Any]) -> str:
 
 
 def board_of_values(table: list[dict[str, Any]], objective: Objective) -> Table:
-    """Values of a key, and how far each is behind the first."""
-    key = next(iter(table[0]))
-    scale = objective.factor
-    board = new_table(key.rpartition(".")[2], "n", objective.name, "seconds", "behind", "95% interval", text=("key",))
+    """Values of a key, and how far each is behind the first: of the trials that are compared, or of all if none are.
+
+    What the first has in the same pairs is beside it, unless that is the same in all rows.
+    """
+    key, scale = next(iter(table[0])), objective.factor
+    matched, of_first = f"matched_{objective.name}", f"first_{objective.name}"
+    is_compared = any(row["pairs"] for row in table)
+    count, mean = ("matched", matched) if is_compared else ("trials", objective.name)
+    is_same = {show_metric(row[of_first]) for row in table if row["pairs"]} <= {show_metric(table[0][matched])}
+    beside = [] if is_same else ["the first's"]
+    names = [key.rpartition(".")[2], "n", objective.name, *beside, "seconds", "behind", "95% interval"]
+    board = new_table(*names, text=("key",))
     for place, row in enumerate(table):
         low, high = row["behind_low"], row["behind_high"]
         interval = "–" if low is None else f"{scale * low:.2f} to {scale * high:.2f}"
         behind = "–" if row["behind"] is None else f"{scale * row['behind']:.2f}{objective.unit}"
-        cells = [row[key], str(row["trials"]), show_mean(row, objective.name), f"{row['seconds']:.1f}"]
-        board.add_row(*map(escape, (*cells, behind, interval)), style="" if place else "bold")
+        cells = [row[key], str(row[count]), show_mean(row, mean)]
+        cells += [show_metric(row[of_first])] if beside else []
+        board.add_row(*map(escape, (*cells, f"{row['seconds']:.1f}", behind, interval)), style="" if place else "bold")
     return board
 
 

@@ -6,15 +6,18 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
+from src.analysis.baseline import judge_test
 from src.analysis.conclusions import describe_taken, judge_search
 from src.analysis.ranking import evaluation_of, final_trial, rank_points, rank_trials
 from src.analysis.tables import left_out
-from src.base.text import again, command, number_of, show_bytes, show_metric, show_seconds, spans
+from src.base.text import again, command, number_of, numbered, show_bytes, show_seconds
 from src.config.schema import Mlflow, Search
+from src.data.dataset import Dataset
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, TrainJob
-from src.ledger.records import Cause, PointState, Role, TrialState
+from src.ledger.records import Cause, PointState, TrialState
 from src.reporting.boards import leaderboard
 from src.search.estimate import bytes_needed, search_epochs, seconds_left
 from src.search.samplers import GUIDED, STARTUP
@@ -58,9 +61,7 @@ def print_points(console: Console, schedule: Schedule) -> None:
         f"{count[PointState.INFEASIBLE]} infeasible, {count[PointState.DUPLICATE]} duplicate" + describe_share(schedule)
     )
     for reason, numbers in left_out(history).items():
-        console.print(
-            f"  {escape(reason)}  [dim](point{'s' if len(numbers) > 1 else ''} {spans(numbers)})[/dim]", soft_wrap=True
-        )
+        console.print(f"  {escape(reason)}  [dim]({numbered('point', numbers)})[/dim]", soft_wrap=True)
 
 
 def describe_phases(schedule: Schedule) -> str:
@@ -97,7 +98,7 @@ def describe_share(schedule: Schedule) -> str:
     return f"{words}\n[dim]  the space has {space} points, of which {share}[/dim]"
 
 
-def result(console: Console, schedule: Schedule, folder: Path) -> None:
+def result(console: Console, schedule: Schedule, folder: Path, data: Dataset | None = None) -> None:
     """The leaderboard, what it is worth, the winner's test accuracy, and what failed."""
     history = schedule.history
     if not rank_trials(history):
@@ -107,35 +108,27 @@ def result(console: Console, schedule: Schedule, folder: Path) -> None:
         total = len(rank_points(history)) if board.columns[0].header == "point" else len(history.trials)
         console.print(board)
         if total > board.row_count:
-            more = f"… {total - board.row_count} more: {command('compare')} {folder.name}"
-            console.print(f"[dim]{more}[/dim]", soft_wrap=True)
-        print_conclusions(console, folder, history)
+            more = f"… {total - board.row_count} more: {command('compare', folder.name, sweeps=folder.parent)}"
+            console.print(more, style="dim", markup=False, soft_wrap=True)
+        print_conclusions(console, folder, history, data)
     print_left_undone(console, schedule)
 
 
-def print_conclusions(console: Console, folder: Path, history: History) -> None:
+def print_conclusions(console: Console, folder: Path, history: History, data: Dataset | None = None) -> None:
     """What the first place is worth, the final model's test accuracy, and what was taken from other sweeps."""
     for sentence in judge_search(folder, history):
         console.print(sentence, markup=False, soft_wrap=True)
-    print_test(console, history)
+    print_test(console, folder, history, data)
     if taken := describe_taken(history):
         console.print(taken, markup=False, soft_wrap=True)
 
 
-def print_test(console: Console, history: History) -> None:
-    """The final model on the test images, if it has been evaluated."""
-    best = final_trial(history)
-    if not best or not (evaluation := evaluation_of(history, best)):
-        return
-    times = len(history.evaluations)
-    which = f"The best on validation, trial {best.number}"
-    if best.role == Role.REFIT:
-        which = f"Trial {best.number}, the winner trained on validation images too"
-    console.print(
-        f"{which}, has a test accuracy of [b]{evaluation.accuracy:.4f}[/b] (loss {show_metric(evaluation.loss)}). "
-        f"Test images were looked at {'once' if times == 1 else f'{times} times'}.",
-        soft_wrap=True,
-    )
+def print_test(console: Console, folder: Path, history: History, data: Dataset | None) -> None:
+    """The final model on the test images, if it has been evaluated, and what that is worth."""
+    for sentence in judge_test(folder, history, data):
+        text = Text(sentence)
+        text.highlight_regex(r"(?<=test accuracy of )\S+", "bold")
+        console.print(text, soft_wrap=True)
 
 
 def print_left_undone(console: Console, schedule: Schedule) -> None:
@@ -199,14 +192,23 @@ def print_next_steps(console: Console, schedule: Schedule, path: Path, is_stoppe
         text = "Stopped while MLflow was written to; all else is done" if is_done else f"Stopped: {counts}"
         console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
         return
-    tracking = schedule.problem.config.tracking
-    console.print(f"[dim]all trials:  [/dim] {command('compare')} {path.name}", soft_wrap=True)
+    tracking, paths = schedule.problem.config.tracking, schedule.problem.config.paths
+    steps = {"all trials": command("compare", path.name, sweeps=path.parent)}
     if isinstance(tracking, Mlflow):
-        console.print(f"[dim]MLflow:      [/dim] {tracking.uri or command('ui')}", soft_wrap=True)
-    console.print(f"[dim]files:       [/dim] {os.path.relpath(path)}")
+        steps["MLflow"] = tracking.uri or command("ui", mlruns=paths.mlruns)
+    steps["files"] = os.path.relpath(path)
+    for what, step in steps.items():
+        console.print(f"[dim]{what + ':':<13}[/dim] {escape(step)}", soft_wrap=True)
 
 
 def new_console() -> Console:
     """The terminal; where there is none, lines may be 120 wide."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
+    console = console if console.is_terminal else Console(highlight=False, width=120)
+    console.on_broken_pipe = pass_on  # type: ignore[method-assign]  # rich would exit with 1
+    return console
+
+
+def pass_on() -> None:
+    """Raise again what is being handled."""
+    raise

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from src.analysis.ranking import best
 from src.base.text import number_of, show_seconds, show_value
+from src.data.dataset import Dataset
 from src.ledger.events import Checked, EpochEnded, Event, Failed, Finished, Paused, Reused
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, Job, Slot, TrainJob
@@ -34,6 +35,7 @@ from src.ledger.notices import (
 from src.ledger.records import Epoch, Evaluation, PointState, Role, TrialState
 from src.reporting.completion import Completion
 from src.reporting.console import overview, print_next_steps, result
+from src.reporting.data import describe_images
 from src.search.estimate import seconds_left
 from src.search.schedule import Schedule, trials_to_come
 
@@ -50,7 +52,7 @@ class Screen:
     console: Console
     schedule: Schedule
     slots: Callable[[], list[Slot]]
-    train_images: int
+    data: Dataset
     live: Live = field(init=False)
     completion: Completion = field(init=False)
     told: set[str] = field(default_factory=set)
@@ -124,9 +126,11 @@ class Screen:
                 self.console.print(text, style="yellow", soft_wrap=True)
             case LookingAhead():
                 self.start_live()
+                if not self.console.is_terminal:
+                    self.console.print("checking points and measuring speed …", style="dim")
             case Planned(slots=slots):
                 self.live.stop()
-                overview(self.console, self.schedule, self.train_images, slots)
+                overview(self.console, self.schedule, len(self.data.train), slots)
                 self.start_live()
             case NothingLeft(is_bounded=is_bounded):
                 text = "Nothing is left to do within this budget." if is_bounded else "This sweep is complete."
@@ -139,7 +143,7 @@ class Screen:
                 self.say_once(message)
             case Ended(is_stopped=is_stopped):
                 self.live.stop()
-                result(self.console, self.schedule, self.path)
+                result(self.console, self.schedule, self.path, self.data)
                 print_next_steps(self.console, self.schedule, self.path, is_stopped)
             case _:
                 self.completion.on_notice(notice)
@@ -155,6 +159,10 @@ class Screen:
         self.completion.name = path.name
         state = "new" if opened.is_new else "going on"
         self.console.print(f"sweep [b]{path.name}[/b] in {escape(os.path.relpath(path))} ({state})", soft_wrap=True)
+        fact, *questions = describe_images(self.data, self.schedule.problem.config.training)
+        self.say(fact)
+        for question in questions:
+            self.say_once(question)
         for name, changed in opened.similar:
             keys = ", ".join(f"{key} ({show_value(old)} there)" for key, (old, _) in changed.items())
             text = f"the sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")
@@ -216,7 +224,7 @@ class Screen:
         """`; 7 min left`, or nothing as long as it is not known."""
         now, count = time.monotonic(), len(self.history.trials)
         if now - self.estimate[0] >= FRESH or count < MANY or self.count_done() == self.count_all():
-            left = seconds_left(self.schedule, self.train_images, max(len(self.slots()), 1))
+            left = seconds_left(self.schedule, len(self.data.train), max(len(self.slots()), 1))
             self.estimate = now, f"; {show_seconds(left)} left" if left else ""
         return self.estimate[1]
 

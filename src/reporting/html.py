@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +11,10 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
-from src.analysis.conclusions import answer, compare_to_first, judge, wording
-from src.analysis.contrasts import compare
-from src.analysis.groups import by_key
+from src.analysis.conclusions import answer, compare_by_key, compare_to_first, judge_values, over_images
+from src.analysis.contrasts import Comparison
 from src.analysis.importance import importance
-from src.analysis.ranking import best_trial, evaluation_of, final_trial, point_results, rank_points
+from src.analysis.ranking import PointResult, best_trial, evaluation_of, final_trial, point_results, rank_points
 from src.analysis.tables import left_out, point_table, trial_table
 from src.base.disk import write_durably
 from src.base.errors import UserError
@@ -28,11 +27,7 @@ from src.ledger.history import History
 from src.ledger.records import Role, TrialState
 from src.ledger.sweep_folder import Sweep, commands
 
-AHEAD = (
-    "How far each point is behind the first: the mean over seeds, paired, and its 95% interval over seeds and images; "
-    "all intervals hold together. Blue: it may be as good."
-)
-FEW = 0.1  # of the variance foretold by the forest, below which what mattered is not said
+FEW = 0.1  # of the variance predicted by the forest, below which what mattered is not said
 
 
 @dataclass
@@ -76,7 +71,7 @@ def write(sweep: Sweep, history: History, data: Dataset | None) -> Path:
     report = environment.get_template("report.html").render(
         name=sweep.name,
         facts=facts(sweep, history),
-        sentences=answer(sweep, history),
+        sentences=answer(sweep, history, data),
         sections=sections,
         commands=commands(sweep),
         configuration=yaml.safe_dump(sweep.frozen, sort_keys=False),
@@ -127,29 +122,44 @@ def points_section(sweep: Sweep, history: History, pictures: Pictures) -> Sectio
     section = Section("Points, the best first", table=point_table(history), note=note)
     if len(alike) > 1:
         with say_damage(section):
-            figure = of_sweeps.ahead(compare_to_first(sweep.path, history, alike), history.objective, words)
-            few = f" The first {of_sweeps.SHOWN} of {len(alike) - 1}." if len(alike) - 1 > of_sweeps.SHOWN else ""
-            fresh = " Only points on fresh seeds." if len(alike) < len(found) else ""
-            section.figures = pictures.save("ahead", figure, AHEAD + few + fresh)
+            comparison = compare_to_first(sweep.path, history, alike)
+            figure = of_sweeps.ahead(comparison, history.objective, words)
+            section.figures = pictures.save("ahead", figure, describe_ahead(comparison, history, found))
     return section
+
+
+def describe_ahead(comparison: Comparison, history: History, found: Sequence[PointResult]) -> str:
+    """What the figure of `found` points against the first shows: which points, and what the intervals cover."""
+    said = "How far each point is behind the first, over the seeds that both have"
+    if any(contrast.has_interval for contrast in comparison.ahead):
+        is_single = all(contrast.blocks <= 1 for contrast in comparison.ahead)
+        over = "images only, since they share one seed" if is_single else "seeds and images"
+        over += ", or images only where they share one seed" if over_images(comparison) and not is_single else ""
+        said += f", with its 95% interval over {over}. All intervals hold together."
+    else:
+        said += ". There are too few seeds for intervals."
+    others = len(comparison.ahead)
+    said += f" The first {of_sweeps.SHOWN} of {others}." if others > of_sweeps.SHOWN else ""
+    said += " Only points on fresh seeds." if len(comparison.groups) < len(found) else ""
+    is_pruned = any(trial.state == TrialState.PRUNED for trial in history.trials)
+    return said + (" Pruned points are left out." if is_pruned and found[0].role == Role.SEARCH else "")
 
 
 def key_section(sweep: Sweep, history: History, key: str, pictures: Pictures) -> Section:
     """The effect of one key."""
     section = Section(key)
     with say_damage(section):
-        groups = by_key(sweep.path, history, key)
-        if len(groups) > len(style.COLOURS) + 1:
-            return section
-        comparison = compare(groups, history.objective.is_higher_better)
-        if all(contrast.blocks == 0 for contrast in comparison.ahead):
-            return section  # no two trials differ in this alone
-        section.sentences = judge(comparison, history.objective, wording(key))
+        comparison = compare_by_key(sweep.path, history, key)
+        values = [group.label for group in comparison.groups]
+        if len(values) > len(style.COLOURS) + 1 or not any(contrast.blocks for contrast in comparison.ahead):
+            return section  # too many to show, or no two trials differ in this alone
+        section.sentences = judge_values(history, comparison, key)
+        is_corrected = any(contrast.has_interval for contrast in comparison.ahead)
         caption = (
-            f"Medians over all trials with each value of {key}; the bands hold the middle two thirds. The sentence compares "
-            "only trials that differ in nothing else, corrected for all pairs of values (not for the number of keys)."
-        )
-        section.figures = pictures.save(f"curves-{key}", of_sweeps.curves_by(history, key), caption)
+            f"Medians over all trials trained to the end, by {key}; the bands hold the middle two thirds. The sentence "
+            "compares only trials that differ in nothing else"
+        ) + (", corrected for all pairs of values (not for the number of keys)." if is_corrected else ".")
+        section.figures = pictures.save(f"curves-{key}", of_sweeps.curves_by(history, key, values), caption)
     return section
 
 
@@ -159,13 +169,13 @@ def mattered_section(history: History, pictures: Pictures) -> Section:
     found = importance(history)
     ranked = list(found.shares) if found else []
     if found and found.explained >= FEW:
-        caption = "How much worse a random forest foretells the points once a key is shuffled."
+        caption = "How much worse a random forest predicts the points once a key is shuffled."
         section.figures += pictures.save(
             "importance", of_sweeps.importance_bars(found.shares, found.explained), caption
         )
     elif found:
         section.sentences = [
-            "The keys do not foretell which point does well: a forest fitted to them is no better than the mean."
+            "The keys do not predict which point does well: a random forest fitted to them is no better than the mean."
         ]
     section.figures += pictures.save(
         "effects",
@@ -190,7 +200,7 @@ def cost_section(history: History, pictures: Pictures) -> Section:
 
 
 def model_section(sweep: Sweep, history: History, data: Dataset | None, pictures: Pictures) -> Section:
-    """The winner's curves and its look at the test images."""
+    """The winner's curves, and its predictions of the test images."""
     model, first = final_trial(history), best_trial(history)
     if model is None or first is None:
         return Section("The model")

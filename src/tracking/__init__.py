@@ -1,2 +1,4 @@
-"""All MLflow: the mirror of a ledger, its process, models and dumps, deletion, the store, its pages. Imports search,
-training, figures and below."""
+"""The mirror of a ledger in MLflow, its process, models and dumps, deletion, the store and its pages: all MLflow.
+
+Imports search, training, figures and below, not execution and reporting, its siblings. Keras is imported in `models`
+only."""

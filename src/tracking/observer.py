@@ -8,7 +8,7 @@ from pathlib import Path
 from src.config.schema import Config, Mlflow
 from src.ledger.events import Event, Mirrored
 from src.ledger.history import History
-from src.ledger.notices import Completed, Completing, Notice, Planned, Trouble
+from src.ledger.notices import Completed, Completing, Ended, Notice, Planned, Trouble
 from src.tracking.process import Tracker
 
 STEP = 0.1  # seconds between looks at the process, once it is asked to finish
@@ -21,6 +21,7 @@ class MlflowObserver:
         self.config, self.folder, self.history, self.tell = config, folder, history, tell
         self.tracker: Tracker | None = None
         self.is_planned = False
+        self.told = ""  # of the trouble that there is
 
     def __enter__(self) -> "MlflowObserver":
         return self
@@ -31,7 +32,7 @@ class MlflowObserver:
 
     def on_event(self, event: Event | Notice | None) -> None:
         """Start the process with the first event after the plan: what refuses to begin needs none."""
-        if self.is_planned and not self.tracker:
+        if self.is_planned and not self.tracker and not isinstance(event, Ended):
             self.start()
         self.is_planned = self.is_planned or isinstance(event, Planned)
 
@@ -45,9 +46,11 @@ class MlflowObserver:
         if not self.tracker:
             return
         yield from self.tracker.poll()
-        if self.tracker.trouble:
+        trouble, before = self.tracker.trouble, self.told
+        self.told = trouble
+        if trouble and trouble != before:
             words = "training goes on; the runs are completed as soon as it answers"
-            self.tell(Trouble(f"MLflow: {self.tracker.trouble} ({words})"))
+            self.tell(Trouble(f"MLflow: {trouble} ({words})"))
 
     def finish(self, is_done: bool) -> Generator[Event | None, None, None]:
         """Wait until MLflow has everything; nothing is to be done where it had already."""

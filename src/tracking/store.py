@@ -15,7 +15,6 @@ from filelock import FileLock
 from src.config.schema import Config, Mlflow
 from src.ledger.objective import Objective
 
-
 CREATING = ".creating-"  # what the folder's name begins with in which a database comes to be
 
 

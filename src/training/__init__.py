@@ -1,1 +1,3 @@
-"""All TensorFlow: networks, optimizers, the training loop, checkpoints, models for use. Imports analysis and below."""
+"""Networks, optimizers, the compiled training loop, checkpoints, models for use: all TensorFlow and Keras.
+
+Imports analysis and below, not search and figures, its siblings."""

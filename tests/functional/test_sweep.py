@@ -18,7 +18,7 @@ def test_prints_the_result(finished: tuple[Home, str]) -> None:
     home, output = finished
     assert "2 points: 2 to train, 0 infeasible, 0 duplicate" in output
     assert f"2 trials up to epoch {EPOCHS}" in output and "about" in output
-    assert "has a test accuracy of" in output and "looked at once" in output
+    assert "has a test accuracy of" in output and "evaluated on test data once" in output
     assert f" -m src.compare {home.folder().name}" in output
 
 

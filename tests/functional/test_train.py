@@ -33,7 +33,7 @@ def test_prints_epochs_and_looks_at_the_test_data_once(trained: tuple[Home, str]
     assert home.folder().name.startswith("dnn_128-single-corners-")
     assert [f"epoch {number}/3 accuracy" in output for number in (1, 2, 3)] == [True] * 3
     assert "1 point: 1 to train" in output and "1 worker:" in output
-    assert "looked at once" in output and len(home.history().evaluations) == 1
+    assert "evaluated on test data once" in output and len(home.history().evaluations) == 1
 
 
 def test_what_the_network_did_on_the_test_data_is_in_mlflow(trained: tuple[Home, str]) -> None:

@@ -75,7 +75,7 @@ def test_values(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = api.compare_values(api.find_sweep("mine", sweeps), "kernel")
     assert found.table == json.loads(printed(capsys, sweeps, "mine", by="kernel", format="json"))
     lines = printed(capsys, sweeps, "mine", by="kernel").splitlines()
-    assert lines[-len(found.conclusions) :] == found.conclusions and "kernel=3 is the best" in found.conclusions[0]
+    assert lines[-len(found.conclusions) :] == found.conclusions and "kernel=3 has the best" in found.conclusions[0]
     with pytest.raises(UserError, match="--by units: was not searched"):
         api.compare_values(api.find_sweep("mine", sweeps), "units")
 

@@ -92,7 +92,7 @@ def test_one_sweep(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, sweeps, "mine")
     table = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
     assert [line[0] for line in table] == ["2", "1", "3", "4"]
-    assert "Trial 2 cannot be told apart from 1 of the 3 others (one seed each)" in text
+    assert "Trial 2 is not significantly different from 1 of the 3 others (one seed each)" in text
 
 
 def test_a_sweep_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,15 +134,24 @@ def test_a_damaged_file_is_one_sentence(sweeps: Path, capsys: pytest.CaptureFixt
         main(["mine"], by="kernel", sweeps=sweeps)
 
 
-@pytest.mark.parametrize("overrides", [(), ("search.repeats=2",)])
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ((), "kernel=3 has the best val_accuracy (difference 62.50 points): two pairs of trials are too few to say"),
+        (
+            ("search.repeats=2",),
+            "kernel=3 is significantly better than kernel=5 (difference 62.50 points, 95% interval ",
+        ),
+    ],
+)
 def test_trials_of_an_older_version(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: tuple[str, ...]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], overrides: tuple[str, ...], words: str
 ) -> None:
     """Without validation files the values are compared by their means; no interval is made up where there is none."""
     write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 31}, *overrides, stored=False)
     assert "nan" not in printed(capsys, tmp_path, "mine")
     text = printed(capsys, tmp_path, "mine", by="kernel")
-    assert "kernel=3 is the best, beyond chance: difference 62.50 points" in text and "nan" not in text
+    assert words in text and "nan" not in text
 
 
 # ------------------------------------------------------------------------------------------ one key
@@ -154,8 +163,8 @@ def test_the_effect_of_a_key(sweeps: Path, capsys: pytest.CaptureFixture[str], k
     text = printed(capsys, sweeps, "mine", by=key)
     table = [line.split() for line in text.splitlines() if line.startswith(("3 ", "5 ", "     3", "     5"))]
     assert [line[:3] for line in table] == [["3", "2", "0.8625"], ["5", "2", "0.2375"]]
-    assert "62.50 points" in " ".join(table[1]) and "–" in table[0]
-    assert "kernel=3 is the best, beyond chance: difference 62.50 points, 95% interval" in text
+    assert "62.50 points –" in " ".join(table[1]) and "–" in table[0]
+    assert "kernel=3 has the best val_accuracy (difference 62.50 points): two pairs of trials are too few" in text
 
 
 def test_a_key_of_a_random_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,8 +208,23 @@ def test_an_ambiguous_key(tmp_path: Path) -> None:
 def test_a_whole_key_beats_an_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`activation` is the key of that name, whatever else ends with it."""
     space = {"activation": {"choice": ["relu", "tanh"]}, "architecture": {"pool": {"choice": [1, 2]}}}
-    write_sweep(tmp_path / "mine", {1: 1, 2: 2, 3: 30, 4: 31}, space=space)
-    assert "relu is the best, beyond chance: " in printed(capsys, tmp_path, "mine", by="activation")
+    write_sweep(tmp_path / "mine", {1: 1, 2: 2, 3: 30, 4: 31}, "search.repeats=2", space=space)
+    assert "relu is significantly better than tanh (" in printed(capsys, tmp_path, "mine", by="activation")
+
+
+def test_pruned_trials_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The means are of the trials that the difference is of; that others are left out is said."""
+    write_sweep(tmp_path / "mine", {1: 2, 2: 30, 3: 10, 4: 31}, "search.repeats=4")
+    ledger = Ledger.open(tmp_path / "mine", ACCURACY)
+    for trial in [trial for trial in ledger.history.trials if trial.point == 4]:
+        trial.state = TrialState.PRUNED
+        ledger.save(trial)
+    ledger.close()
+    text = printed(capsys, tmp_path, "mine", by="kernel")
+    table = [line.split() for line in text.splitlines() if line.split()[:1] in (["3"], ["5"])]
+    assert [(line[0], line[1], line[2]) for line in table] == [("3", "4", "0.9375"), ("5", "4", "0.7375")]
+    assert table[1][6:8] == ["20.00", "points"]
+    assert "Left out: 4 pruned trials and 4 trials without a partner that differs in kernel alone." in text
 
 
 # ---------------------------------------------------------------------------------------- formats
@@ -223,82 +247,3 @@ def test_formats(
     read = list(csv.DictReader(io.StringIO(printed(capsys, sweeps, *names, by=by, format="csv"))))
     assert len(table) == len(read) == count and list(table[0]) == list(read[0]) and column in table[0]
     assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in table] == read
-
-
-# ------------------------------------------------------------------------------------- several sweeps
-
-
-def test_two_sweeps(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The better one first, each by its first place; that one seed each says nothing of seeds is said."""
-    write_sweep(sweeps / "other", {1: 30, 2: 31, 3: 32, 4: 33}, "activation=tanh")
-    text = printed(capsys, sweeps, "other", "mine")
-    assert text.index("mine") < text.index("other") and "kernel=3 pool=2" in text
-    assert "mine is the best, beyond the chance of images: difference 62.50 points, 95% interval" in text
-
-
-def test_an_older_sweep_beside_a_new_one(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where one of them has no validation files, the intervals do not count the other's images as if both had."""
-    write_sweep(sweeps / "other", {1: 30, 2: 31, 3: 32, 4: 33}, "activation=tanh", stored=False)
-    text = printed(capsys, sweeps, "other", "mine")
-    assert "mine has the best val_accuracy (difference 62.50 points): with one seed" in text
-
-
-@pytest.mark.parametrize(
-    ("overrides", "digest", "words"),
-    [
-        (
-            (),
-            "another",
-            r"mine and other are not on the same images \(data=mnist_5k seed=0, digest digest; .* another\)",
-        ),
-        (("search.objective=val_loss",), "digest", "mine selects by val_accuracy, other by val_loss"),
-    ],
-)
-def test_unlike_sweeps_are_refused(sweeps: Path, overrides: tuple[str, ...], digest: str, words: str) -> None:
-    """Other images, or another objective: the reason is said."""
-    write_sweep(sweeps / "other", {1: 1, 2: 1, 3: 1, 4: 1}, *overrides, digest=digest)
-    with pytest.raises(UserError, match=words):
-        main(["mine", "other"], sweeps=sweeps)
-
-
-def test_the_same_sweep_twice(sweeps: Path) -> None:
-    """However it is named."""
-    with pytest.raises(UserError, match="the same sweep is named twice"):
-        main(["mine", "latest"], sweeps=sweeps)
-
-
-def test_a_key_of_two_sweeps(sweeps: Path) -> None:
-    """The values of a key are compared within one sweep."""
-    write_sweep(sweeps / "other", {1: 1}, "activation=tanh")
-    with pytest.raises(UserError, match=r"--by and --report are of one sweep: name only one"):
-        main(["mine", "other"], by="kernel", sweeps=sweeps)
-
-
-def test_a_sweep_without_results_beside_another(sweeps: Path) -> None:
-    """It is named."""
-    write_sweep(sweeps / "other", {}, "activation=tanh")
-    with pytest.raises(UserError, match="other: no trial has finished"):
-        main(["mine", "other"], sweeps=sweeps)
-
-
-def test_sweeps_by_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A lower loss is better; the difference is positive and has no unit."""
-    write_sweep(tmp_path / "a", {1: 9, 2: 8, 3: 7, 4: 30}, "search.objective=val_loss")
-    write_sweep(tmp_path / "b", {1: 9, 2: 1, 3: 7, 4: 30}, "search.objective=val_loss", "activation=tanh")
-    text = printed(capsys, tmp_path, "a", "b")
-    assert "b and a cannot be told apart (difference 0.30, 95% interval -0." in text
-    write_sweep(tmp_path / "c", {1: 30, 2: 30, 3: 30, 4: 30}, "search.objective=val_loss", "activation=elu")
-    assert "b is the best, beyond the chance of images: difference 1.4" in printed(capsys, tmp_path, "b", "c")
-
-
-def test_the_best_of_many(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The same difference that tells two single points apart is not enough where one of them is the best of four."""
-    single = {"architecture": {"kernel": {"choice": [3]}}}
-    write_sweep(tmp_path / "one", {1: 7}, space=single)
-    write_sweep(tmp_path / "other", {1: 2}, "activation=tanh", space=single)
-    write_sweep(tmp_path / "four", {1: 2, 2: 9, 3: 9, 4: 9}, "activation=tanh")
-    text = printed(capsys, tmp_path, "one", "other")
-    assert "other is the best, beyond the chance of images: difference 12.50 points" in text and "allow" not in text
-    text = printed(capsys, tmp_path, "one", "four")
-    assert "four and one cannot be told apart (difference 12.50 points" in text
-    assert "Each is the best of its search on the same images: the intervals allow for that choice." in text

@@ -61,6 +61,14 @@ def test_floats_and_colours(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     assert re.search(r"train 48 \S+ 32 16\n", said) and re.search(r"validation 6 \S+ 4 2\n", said)
 
 
+def test_odd_pixels(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Floats that were not divided by 255 are asked about; divided, they are not."""
+    images = arrays()["x_train"].astype(np.float32)
+    question = "x_train is float up to 179: did you mean data.scale=0.00392?"
+    assert question in show(capsys, tmp_path, *file_of(tmp_path, x_train=images))
+    assert "did you mean" not in show(capsys, tmp_path, *file_of(tmp_path, x_train=images), "data.scale=0.00392")
+
+
 @pytest.mark.parametrize("copies", [0, 1, 7])
 def test_test_images_that_are_trained_on(capsys: pytest.CaptureFixture[str], tmp_path: Path, copies: int) -> None:
     """A test image that is also in another part is counted and warned of; without one nothing is said."""
@@ -68,8 +76,8 @@ def test_test_images_that_are_trained_on(capsys: pytest.CaptureFixture[str], tmp
     test = np.concatenate([known["x_train"][:copies], other["x_train"]])
     labels = np.concatenate([known["y_train"][:copies], other["y_train"]])
     said = show(capsys, tmp_path, *file_of(tmp_path, **known, x_test=test, y_test=labels))
-    warning = re.search(r"(\d+) test images? (are|is) also among those trained on or chosen by", said)
-    assert (int(warning[1]) if warning else 0) == copies
+    warning = re.search(r"(\d+ test images? (?:are|is)) also among those trained on or chosen by", said)
+    assert (warning[1] if warning else "") == {0: "", 1: "1 test image is", 7: "7 test images are"}[copies]
     assert f"test {9 + copies} " in said
 
 

@@ -10,7 +10,7 @@ from src.analysis.groups import by_key
 from src.analysis.tables import left_out, point_table, sweep_table, trial_table, value_table
 from src.base.errors import UserError
 from src.ledger.events import Started, Tracked
-from src.ledger.records import Evaluation
+from src.ledger.records import Evaluation, TrialState
 from tests.unit.examples import epoch, finish, history_of, measured
 
 
@@ -103,10 +103,42 @@ def test_value_table(tmp_path: Path) -> None:
             "val_accuracy_sd": pytest.approx(0.0884, abs=1e-4),
         },
         **{"seconds": 2.0, "behind": None, "behind_low": None, "behind_high": None, "pairs": None},
+        **{"matched": 2, "matched_val_accuracy": 0.8125, "matched_val_accuracy_sd": pytest.approx(0.0884, abs=1e-4)},
+        "first_val_accuracy": None,
     }
     (ahead,) = comparison.ahead
     assert (second["architecture.kernel"], second["behind"], second["pairs"]) == ("5", 0.25, 2)
     assert (second["behind_low"], second["behind_high"]) == (ahead.low, ahead.high)
+
+
+def test_means_are_of_what_is_compared(tmp_path: Path) -> None:
+    """A trial without a partner is in the mean of its value, and not in that beside the difference."""
+    history = history_of("training.epochs=1", "search.repeats=2")
+    for number, wrong in enumerate((1, 7, 3, 4, 2, 7, 3, 6), 1):  # kernel 3, 3, 5, 5, each with pool 1, 2
+        measured(tmp_path, history, number, [0] * wrong + [1] * (8 - wrong))
+    for number in (4, 8):
+        history.trial(number).state = TrialState.PRUNED
+    table = value_table(history, "kernel", compare(by_key(tmp_path, history, "kernel"), higher_is_better=True))
+    assert [(row["architecture.kernel"], row["trials"], row["val_accuracy"]) for row in table] == [
+        ("3", 4, pytest.approx(0.46875)),
+        ("5", 2, pytest.approx(0.625)),
+    ]
+    first, second = table
+    assert (first["matched"], first["matched_val_accuracy"]) == (2, 0.8125)
+    assert (second["matched"], second["matched_val_accuracy"], second["first_val_accuracy"]) == (2, 0.625, 0.8125)
+    assert second["behind"] == second["first_val_accuracy"] - second["matched_val_accuracy"]
+
+
+def test_values_without_pairs() -> None:
+    """Where no two trials differ in the key alone, values go by the means of their trials."""
+    history = history_of("training.epochs=1")
+    finish(history, 1, epoch(1, 0.8))
+    finish(history, 4, epoch(1, 0.9))
+    table = value_table(history, "kernel", compare(by_key(Path("nowhere"), history, "kernel"), higher_is_better=True))
+    assert [(row["architecture.kernel"], row["matched"], row["matched_val_accuracy"]) for row in table] == [
+        ("5", 0, None),
+        ("3", 0, None),
+    ]
 
 
 def test_value_table_without_intervals() -> None:

@@ -18,9 +18,9 @@ from tests.unit.examples import config, plain
             "search.refit=true trains on the validation images",
         ),
         ("search.repeats=0", "search.repeats=0"),
-        ("search.pruner=halving search.repeats=2", "goes by one seed a point: leave search.repeats at 1"),
-        ("search.pruner=halving search.rung=10", "training.epochs=10 is the end: lower search.rung"),
-        ("search.pruner=median training.epochs=1 search.rung=2", "first looks after search.rung=2 epochs"),
+        ("search.pruner=halving search.repeats=2", "compares points by one seed each: leave search.repeats at 1"),
+        ("search.pruner=halving search.rung=10", "training.epochs=10 is the last one: lower search.rung"),
+        ("search.pruner=median training.epochs=1 search.rung=2", "first prunes after search.rung=2 epochs"),
         ("search.target=1.5", "an accuracy is a share"),
     ],
 )

@@ -21,6 +21,13 @@ def with_label(label: float, kind: str = "int64") -> Any:
     return labels
 
 
+def two_hot() -> Any:
+    """One-hot labels, of which one row has two classes."""
+    labels = np.eye(3)[Y]
+    labels[7] = 1, 1, 0
+    return labels
+
+
 def images(part: Part) -> set[bytes]:
     """Each image of a part."""
     return {image.tobytes() for image in part.x}
@@ -117,6 +124,52 @@ def test_data_that_has_changed_is_refused(tmp_path: Path) -> None:
         load_same(chosen, digest)
 
 
+@pytest.mark.parametrize("kind", [kind + size for kind in ("int", "uint") for size in ("8", "16", "32", "64")])
+def test_labels_of_every_kind_of_integer(tmp_path: Path, kind: str) -> None:
+    """They are the same data, known by the digest that it always had."""
+    data = dataset(write_npz(tmp_path / "a.npz", y_train=Y.astype(kind)))
+    assert data.digest.startswith("fd73d34d3c42f02d") and data.train.y.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        Y[:, None],
+        Y.astype(np.float32),
+        Y[:, None].astype(np.float64),
+        np.eye(3, dtype=np.uint8)[Y],
+        np.eye(3)[Y],
+        np.eye(3, dtype=bool)[Y],
+        np.eye(5)[Y],  # two of the classes have no image
+    ],
+    ids=["column", "floats", "column of floats", "one-hot", "one-hot floats", "one-hot booleans", "wider one-hot"],
+)
+def test_labels_in_other_shapes(tmp_path: Path, labels: Any) -> None:
+    """A column, whole floats and one-hot rows can mean one thing only: they are the same data as plain labels."""
+    assert dataset(write_npz(tmp_path / "a.npz", y_train=labels)).digest.startswith("fd73d34d3c42f02d")
+
+
+def test_labels_that_are_true_or_false(tmp_path: Path) -> None:
+    """They are classes 1 and 0, in each part of a file."""
+    answers = Y == 2
+    data = dataset(write_npz(tmp_path / "a.npz", y_train=answers, x_test=X, y_test=answers))
+    assert data.num_classes == 2 and data.test.y.tolist() == answers.astype(int).tolist()
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint16", "int32", "int64", "uint64"])
+def test_bytes_stored_as_other_integers(tmp_path: Path, kind: str) -> None:
+    """Whole numbers 0–255 are pixels of a byte, whatever they are stored as: the same data."""
+    pixels = X // 2
+    plain = dataset(write_npz(tmp_path / "a.npz", x_train=pixels))
+    assert dataset(write_npz(tmp_path / "b.npz", x_train=pixels.astype(kind))).digest == plain.digest
+
+
+def test_pixels_that_are_true_or_false(tmp_path: Path) -> None:
+    """They are bytes 1 and 0."""
+    data = dataset(write_npz(tmp_path / "a.npz", x_train=X > 90))
+    assert (str(data.train.x.dtype), np.unique(data.train.x).tolist()) == ("uint8", [0, 1])
+
+
 # ------------------------------------------------------------------------------------------ mistakes
 
 
@@ -128,16 +181,29 @@ def test_data_that_has_changed_is_refused(tmp_path: Path) -> None:
         ({"x_test": X}, "no 'y_test'"),
         ({"y_test": Y}, "no 'x_test'"),
         ({"y_train": Y[:-1]}, "60 images.*59"),
-        ({"y_train": Y[:, None]}, "60 images"),
-        ({"y_train": np.eye(3)[Y]}, "60 images"),  # one-hot
+        ({"y_train": Y[None, :]}, r"60 images.*\(1, 60\)"),
+        ({"y_train": Y[:, None, None]}, "60 images"),
+        ({"y_train": np.array(5)}, "60 images"),
+        ({"y_train": np.eye(3)[Y][:-1]}, "60 images.*59"),
+        ({"y_train": two_hot()}, r"\(60, 3\), but its row 7 is not one-hot \(a single 1, else 0\)"),
+        ({"y_train": np.eye(3)[Y] * 2}, "row 0 is not one-hot"),
+        ({"y_train": np.full((60, 3), 1 / 3)}, "row 0 is not one-hot"),
+        ({"y_train": np.eye(3)[Y] * np.nan}, "row 0 is not one-hot"),
         ({"y_train": with_label(-1)}, "from -1 to 2"),
         ({"y_train": with_label(1e6)}, "1000000"),
-        ({"y_train": with_label(0, "float64")}, "float64"),
+        ({"y_train": with_label(0.5, "float64")}, "y_train holds 0.5 for image 0"),
+        ({"y_train": with_label(np.nan, "float64")}, "y_train holds nan for image 0"),
+        ({"y_train": with_label(np.inf, "float64")}, "from 0.0 to inf"),
+        ({"y_train": with_label(2**64 - 1, "uint64")}, "18446744073709551615"),
+        ({"y_train": Y.astype(str)}, "y_train holds <U21; .* number the classes"),
+        ({"y_train": Y.astype(complex)}, "y_train holds complex128"),
         ({"y_train": with_label(4)}, "class 3 has no image"),
         ({"y_train": with_label(3)}, "class 3 has 1 image"),
         ({"y_train": np.zeros(60, int)}, "at least two classes"),
         ({"x_test": X[:3], "y_test": np.array([0, 1, 5])}, "class 3 has no image in y_train"),
-        ({"x_train": X.astype(np.int64)}, "int64"),
+        ({"x_train": X.astype(np.int64) * 2}, r"x_train holds int64 from 0 to 35\d; .*astype\('float32'\)"),
+        ({"x_train": X.astype(np.int16) - 1}, "x_train holds int16 from -1"),
+        ({"x_train": X.astype(complex)}, "x_train holds complex128; images must be whole numbers 0–255, or floats"),
         ({"x_train": X[:, :, 0]}, r"shape \(60, 8\)"),
         ({"x_train": X[:0], "y_train": Y[:0]}, "not empty"),
         ({"x_train": np.where(X.max() == X, np.nan, X.astype(float))}, "NaN"),

@@ -84,6 +84,17 @@ def test_wrong_files_are_named(tmp_path: Path, spoil: Callable[[Path], object]) 
         dataset(path)
 
 
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    """It is said to be a folder, with a file in it if there is one."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"data\.path=.*images is a folder: name a \.npz file\.$"):
+        dataset(folder)
+    path = write_npz(folder / "digits.npz")
+    with pytest.raises(UserError, match=rf"images is a folder: name a \.npz file, such as {path}\.$"):
+        dataset(folder)
+
+
 def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     """Reading a file of objects does not run what is in it."""
     ran = tmp_path / "ran"

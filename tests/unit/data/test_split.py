@@ -50,8 +50,15 @@ def test_small_classes_have_an_image_in_each_part() -> None:
     assert [np.bincount(part.y).tolist() for part in parts] == [[10, 1], [10, 1], [80, 1]]
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_classes_that_are_too_small(count: int) -> None:
-    """Where nothing would be left to train on, the class is named, with a way out."""
-    with pytest.raises(UserError, match=rf"here: class 1 has {count} images, too few to hold out 1 and 1; add images"):
-        split(part_of(100, count), [0.1, 0.1], 0, "here")
+@pytest.mark.parametrize(
+    ("count", "share", "words"),
+    [
+        (1, 0.1, "class 1 has 1 image, too few to hold out 1 and 1; add images, or leave the class out."),
+        (2, 0.1, "class 1 has 2 images, too few to hold out 1 and 1; add images, or leave the class out."),
+        (8, 0.5, "class 0 has 100 images, too few to hold out 50 and 50; add images, or lower data.validation"),
+    ],
+)
+def test_classes_that_are_too_small(count: int, share: float, words: str) -> None:
+    """Where nothing would be left to train on, the class is named, with a way out that helps."""
+    with pytest.raises(UserError, match=f"here: {words}"):
+        split(part_of(100, count), [share, share], 0, "here")

@@ -10,7 +10,7 @@ import pytest
 
 from src.base.processes import Interrupt
 from src.execution import session as module
-from src.execution.session import Session, open_session, run_session
+from src.execution.session import Observer, Session, open_session, run_session
 from src.execution.simulator import Answer, Simulator
 from src.ledger import environment
 from src.ledger.database import read_history
@@ -86,7 +86,7 @@ class Home:
         base = ("data=npz", f"data.path={self.root}/images.npz", f"paths.sweeps={self.root}/sweeps")
         return config(*base, "training.epochs=2", "tracking=none", *overrides, space=SPACE if space is None else space)
 
-    def run(self, *observers: Witness, overrides: tuple[str, ...] = (), **how: Any) -> Session:
+    def run(self, *observers: Observer, overrides: tuple[str, ...] = (), **how: Any) -> Session:
         """A session to its end, with these observers."""
         with ExitStack() as stack:
             session = stack.enter_context(open_session(self.config(*overrides, **how), "the command"))
@@ -104,7 +104,7 @@ class Home:
         """An observer by which the user asks to stop, when the first event is so, once or more often."""
         return Witness(reacts=lambda event: self.stop(times * (condition(event) and not self.interrupt.count)))
 
-    def again(self, *observers: Witness, **how: Any) -> Session:
+    def again(self, *observers: Observer, **how: Any) -> Session:
         """Another session, after one that was stopped."""
         self.interrupt = Interrupt()
         return self.run(*observers, **how)

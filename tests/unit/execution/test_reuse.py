@@ -10,13 +10,13 @@ from src.execution.backend import jobs_of
 from src.execution.coordinator import Coordinator, fill
 from src.execution.simulator import Simulator
 from src.ledger.environment import DECISIVE, drift
-from src.ledger.events import EpochEnded, Failed, Started
+from src.ledger.events import EpochEnded, Failed, Started, Stopped
 from src.ledger.files import read_file
 from src.ledger.jobs import EvaluateJob, TrainJob
 from src.ledger.records import Cause, Invocation, Origin, Role, TrialState
-from tests.unit.examples import epoch
+from tests.unit.examples import SPACE, config, epoch
 from tests.unit.execution.answers import answer
-from tests.unit.execution.stored import COSINE, HERE, Own, spoil, store, write_file
+from tests.unit.execution.stored import COSINE, HERE, Own, open_ledger, spoil, store, train, write_file
 
 # -------------------------------------------------------------------------------- the whole result
 
@@ -28,6 +28,7 @@ def test_an_equal_trial_is_taken(tmp_path: Path) -> None:
     ours = own.take()
     assert (ours.state, ours.origin, ours.attempts) == (TrialState.FINISHED, Origin("other", 2), 1)
     assert (ours.best_epoch, ours.objective, ours.checkpoint_epoch) == (2, 0.02, 2)
+    assert not ours.stopped_early and not ours.reason
     assert [(e.number, e.metrics, e.seconds) for e in ours.epochs] == [
         (e.number, e.metrics, e.seconds) for e in theirs.epochs
     ]
@@ -98,6 +99,15 @@ def test_versions_that_decide_nothing(tmp_path: Path) -> None:
     """Another commit or MLflow is no reason to train again."""
     store(tmp_path, "other", environment={**HERE, "git": "abc", "mlflow": "2"})
     assert Own(tmp_path).find()
+
+
+def test_what_has_not_finished_is_not_taken(tmp_path: Path) -> None:
+    """A trial that another sweep has put down is not its result, whatever files it has."""
+    ledger, _ = open_ledger(tmp_path / "other", config("training.epochs=2", space=SPACE))
+    train(ledger, 2, 2)
+    ledger.save(Stopped(2))
+    ledger.close()
+    assert Own(tmp_path).find() is None
 
 
 def test_a_refit_is_another_trial(tmp_path: Path) -> None:

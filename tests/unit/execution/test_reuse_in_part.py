@@ -1,12 +1,16 @@
 """What is taken of a trial that another sweep has trained for more epochs or for fewer, or that pauses at a rung."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from src.execution.reuse import Source, find_ways
 from src.ledger.jobs import TrainJob
-from src.ledger.records import Origin, TrialState
-from tests.unit.execution.stored import COSINE, RUNG, Own, store, train
+from src.ledger.records import Origin, Role, Trial, TrialState
+from tests.unit.examples import epoch, file, train_job
+from tests.unit.execution.stored import COSINE, RUNG, Own, spoil, store, train
 
 
 def test_fewer_epochs_are_gone_on_from(tmp_path: Path) -> None:
@@ -121,3 +125,65 @@ def test_dropped_files(tmp_path: Path) -> None:
     assert Own(tmp_path / "a").find() is None
     found = Own(tmp_path / "b", RUNG).find()
     assert found and (found.state, found.checkpoint) == (TrialState.PAUSED, None)
+
+
+def test_weights_that_are_damaged_at_a_rung(tmp_path: Path) -> None:
+    """A trial that was stopped early at a rung, and whose weights are damaged, is gone on with from its checkpoint, from
+    which it stops again; it is not stopped yet."""
+    theirs = store(tmp_path, "other", epochs=1, reason="early stopping")
+    spoil(tmp_path, "other", theirs.weights)
+    ours = Own(tmp_path, RUNG).take()
+    assert (ours.state, ours.checkpoint_epoch, ours.stopped_early, ours.reason) == (
+        TrialState.INTERRUPTED,
+        1,
+        False,
+        "",
+    )
+
+
+WHOLE = (TrialState.FINISHED, 3, 3)  # state, epochs, number of files
+GO_ON = (TrialState.INTERRUPTED, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("changed", "until", "pauses", "ways"),
+    [
+        ({}, 3, False, [WHOLE, GO_ON]),
+        ({}, 4, False, [GO_ON]),
+        ({}, 2, False, []),
+        ({}, 3, True, [(TrialState.PAUSED, 3, 1), (TrialState.PAUSED, 3, 0), GO_ON]),
+        ({}, 2, True, [(TrialState.PAUSED, 2, 0)]),
+        ({}, 4, True, [GO_ON]),
+        ({"stopped_early": True}, 3, False, [WHOLE, GO_ON]),
+        ({"stopped_early": True}, 4, False, [WHOLE, GO_ON]),
+        ({"stopped_early": True}, 3, True, [WHOLE, GO_ON]),
+        ({"stopped_early": True}, 4, True, [WHOLE, GO_ON]),
+        ({"stopped_early": True}, 2, True, [(TrialState.PAUSED, 2, 0)]),
+        ({"weights": None}, 3, False, [GO_ON]),
+        ({"validation": None}, 3, False, [GO_ON]),
+        ({"checkpoint": None}, 3, False, []),
+        ({"checkpoint": None}, 3, True, [(TrialState.PAUSED, 3, 0)]),
+        ({"checkpoint": None, "stopped_early": True}, 3, True, []),
+        ({"checkpoint_epoch": 2}, 3, False, []),
+    ],
+)
+def test_how_a_trial_of_three_epochs_may_serve(
+    changed: dict[str, Any], until: int, pauses: bool, ways: list[tuple[TrialState, int, int]]
+) -> None:
+    """As a result where it is at its end, at a rung with or without its checkpoint, to go on from; the best way first."""
+    epochs, files = [epoch(1), epoch(2), epoch(3)], {"weights": file("b"), "validation": file("v")}
+    trial = Trial(1, 1, Role.SEARCH, 0, 1, TrialState.FINISHED, epochs=epochs, checkpoint=file("a"), checkpoint_epoch=3)
+    source = Source(Path("other"), replace(trial, **{**files, **changed}))
+    job = replace(train_job(1, until=until), pauses=pauses)
+    found = sorted(find_ways(job, source), key=lambda way: way.rank)
+    assert [(way.state, way.epochs, len(way.files)) for way in found] == ways
+
+
+def test_a_refit_may_serve_without_validation() -> None:
+    """It has no validation images; and what it has itself had is no use to it."""
+    trial = Trial(1, 1, Role.REFIT, 0, 1, TrialState.FINISHED, epochs=[epoch(1)], checkpoint_epoch=1)
+    source = Source(Path("other"), replace(trial, checkpoint=file("a"), weights=file("b")))
+    job = replace(train_job(1, until=1), refit=True)
+    assert [way.state for way in find_ways(job, source)] == [TrialState.FINISHED, TrialState.INTERRUPTED]
+    again = replace(job, epochs=(epoch(1),), refit=False)
+    assert list(find_ways(again, source)) == []

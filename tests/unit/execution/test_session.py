@@ -1,10 +1,16 @@
 """One invocation of a sweep: what its observers hear and in which order, what they add, and how it ends."""
 
 import os
+import signal
 from collections.abc import Iterator
 from itertools import repeat
 
+import pytest
+from rich.console import Console
+
+from src import api
 from src.base.processes import Interrupt
+from src.execution import session as module
 from src.execution.local import allowed_workers
 from src.execution.session import look_ahead, open_preview
 from src.ledger.events import Checked, EpochEnded, Event, Finished, Mirrored, Tracked
@@ -199,6 +205,15 @@ def test_stopped_at_once(home: Home) -> None:
     assert [trial.state for trial in home.history().trials[:2]] == [TrialState.INTERRUPTED] * 2
 
 
+def test_ctrl_c_while_data_is_loaded(home: Home) -> None:
+    """Until the sweep is open Ctrl-C ends it at once, as any program: data may be on its way from far."""
+    home.patch.setattr(module, "load", lambda data: os.kill(os.getpid(), signal.SIGINT))
+    for overrides in ((), ("preview=true",)):
+        with pytest.raises(KeyboardInterrupt):
+            api.run(home.config(*overrides), Console(quiet=True), "")
+    assert not (home.root / "sweeps").exists()
+
+
 # ----------------------------------------------------------------------------------------- preview
 
 
@@ -211,6 +226,16 @@ def test_preview_stores_nothing(home: Home) -> None:
         assert [type(event) for event in witness.heard] == [LookingAhead, *[Checked] * 4, *[Probe] * 3]
         assert [trial.state for trial in session.history.trials] == [TrialState.WAITING] * 4
     assert not (home.root / "sweeps").exists()
+
+
+def test_a_preview_that_is_stopped(home: Home) -> None:
+    """Asked to stop, a preview says so too."""
+    witness = home.interrupt_at(lambda event: isinstance(event, Checked))
+    with open_preview(home.config()) as session:
+        session.observers.append(witness)
+        session.interrupt = home.interrupt
+        look_ahead(session)
+    assert witness.notices() == ["LookingAhead", "Stopping"]
 
 
 def test_preview_of_a_sweep_that_exists(home: Home) -> None:

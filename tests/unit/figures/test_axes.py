@@ -32,6 +32,9 @@ def test_bins() -> None:
     found, order = bins([*range(50, 100), *range(50)])
     assert [found.count(name) for name in order] == [25, 25, 25, 25]
     assert order == ["0 to\n25", "25 to\n50", "50 to\n74", "74 to\n99"] and found[0] == order[2]
+    assert (
+        bins([*range(100, 2100, 20)])[1][0] == "100 to\n600" and bins([*range(100, 2100, 20)])[1][3] == "1.6k to\n2.1k"
+    )
     assert bins(["b", "a", "b"]) == (["b", "a", "b"], ["b", "a"])
 
 

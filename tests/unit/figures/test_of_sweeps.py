@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from src.analysis.contrasts import Comparison, Group, compare
@@ -13,12 +14,13 @@ from src.figures.of_sweeps import (
     active_seconds,
     ahead,
     curves_by,
+    curves_of,
     importance_bars,
     pareto,
     progress,
     trade_off,
 )
-from src.figures.style import BLUE, ORANGE
+from src.figures.style import BLUE, GREY, ORANGE
 from src.ledger.history import History
 from src.ledger.objective import ACCURACY, LOSS
 from src.ledger.records import Invocation, Role, TrialState
@@ -31,7 +33,7 @@ def draw_all(history: History) -> dict[str, Figure | None]:
     """Every figure of a sweep."""
     keys = keys_that_vary(point_results(history, Role.SEARCH))
     drawn = {"trade off": trade_off(history), "progress": progress(history)}
-    drawn |= {f"curves {key}": curves_by(history, key) for key in keys}
+    drawn |= {f"curves {key}": curves_by(history, key, list(curves_of(history, key))) for key in keys}
     return drawn | {"bars": importance_bars(dict.fromkeys(keys, 0.5), 0.9)}
 
 
@@ -55,8 +57,15 @@ def test_too_little_to_draw() -> None:
     assert ahead(Comparison([Group("1")], []), ACCURACY, {}) is None
 
 
-def test_ahead_tells_what_is_beyond_chance() -> None:
-    """Those that may be as good as the first have another colour than those that are worse."""
+def legend_of(axes: Axes) -> list[str]:
+    """What a legend says."""
+    legend = axes.get_legend()
+    assert legend
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def test_ahead_tells_what_is_significant() -> None:
+    """Those that are significantly worse than the first have another colour than the others; the legend names both."""
     rng = np.random.default_rng(0)
     right = np.tile(rng.permutation(np.repeat([1.0, 0.0], [360, 40])), (5, 1))
     other = right.copy()
@@ -72,12 +81,39 @@ def test_ahead_tells_what_is_beyond_chance() -> None:
     assert figure
     dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert [dot.get_color() for dot in dots] == [BLUE, ORANGE]
+    assert legend_of(figure.axes[0]) == ["not significantly different from the first", "significantly worse"]
+    figure.canvas.draw()
+    assert not is_cut_off(figure)
+
+
+def test_ahead_without_intervals() -> None:
+    """What cannot be judged has a dot in a colour of its own, and the legend says why; no other colour is named."""
+    groups = [Group(name, {0: np.array([value])}) for name, value in (("1", 0.9), ("2", 0.8), ("3", 0.2))]
+    figure = ahead(compare(groups, True), ACCURACY, {})
+    assert figure
+    assert {line.get_color() for line in figure.axes[0].lines} == {GREY}
+    assert legend_of(figure.axes[0]) == ["too few seeds for an interval"]
+
+
+def test_ahead_cuts_wide_intervals() -> None:
+    """Differences can be seen beside an interval that is far wider; where it is cut an arrow says so."""
+    rng = np.random.default_rng(1)
+    values = {"1": [0.99] * 4, "2": [0.98] * 4, "3": [0.6, 0.99, 0.99, 1.33]}
+    groups = [
+        Group(name, {seed: level + 0.001 * rng.random(50) for seed, level in enumerate(own)})
+        for name, own in values.items()
+    ]
+    figure = ahead(compare(groups, True, is_ordered=True), ACCURACY, {})
+    assert figure
+    low, high = figure.axes[0].get_xlim()
+    assert -5 < low < 0 and 1 < high < 5
+    assert sorted({str(line.get_marker()) for line in figure.axes[0].lines} - {"o", "None"}) == ["<", ">"]
     figure.canvas.draw()
     assert not is_cut_off(figure)
 
 
 def test_ahead_leaves_out_what_is_far_away() -> None:
-    """A point that learned nothing is a number at the border, so that the others can be told apart."""
+    """A point that learned nothing is a number at the border, so that the others can be seen."""
     rng = np.random.default_rng(0)
     levels = {"1": 0.99, "2": 0.985, "3": 0.98, "4": 0.975, "5": 0.1}
     groups = [
@@ -92,14 +128,25 @@ def test_ahead_leaves_out_what_is_far_away() -> None:
 
 
 def test_curves_by_a_key() -> None:
-    """A line a value, the best first, through the medians of its trials; nothing for a key with one value."""
-    figure = curves_by(searched(WORDS), "activation")
+    """A line a value, through the medians of its trials, in the order asked for; nothing for a key with one value."""
+    figure = curves_by(searched(WORDS), "activation", ["elu", "relu", "tanh"])
     assert figure
     for axes, metric in zip(figure.axes, ("val_accuracy", "val_loss"), strict=True):
         assert axes.get_title() == metric and len(axes.lines) == 3
-    legend = figure.axes[1].get_legend()
-    assert legend and {text.get_text() for text in legend.get_texts()} == {"relu", "tanh", "elu"}
-    assert curves_by(searched(SMALL), "activation") is None
+    assert legend_of(figure.axes[1]) == ["elu", "relu", "tanh"]
+    assert curves_by(searched(SMALL), "activation", ["relu"]) is None
+
+
+def test_curves_out_of_view() -> None:
+    """A value that learned nothing is named, and does not press the others together."""
+    names = ["relu", "tanh", "gelu", "silu", "selu", "elu"]
+    history = history_of("training.epochs=3", space={"activation": {"choice": names}})
+    for trial in history.trials:
+        end = 0.1 if history.point(trial.point).values["activation"] == "elu" else 0.95 + trial.number / 1000
+        finish(history, trial.number, *(epoch(n, end + n / 1000, 1 / n) for n in (1, 2, 3)))
+    figure = curves_by(history, "activation", names)
+    assert figure and [text.get_text() for text in figure.axes[0].texts] == ["out of view: elu"]
+    assert figure.axes[0].get_ylim()[0] > 0.9
 
 
 def test_pareto() -> None:

@@ -196,8 +196,8 @@ def test_the_last_invocation_is_written_down(tmp_path: Path) -> None:
     write_last(tmp_path / "mine", chosen, "python -m src.sweep training.epochs=3")
     assert last_config(tmp_path / "mine").model_dump() == chosen.model_dump()
     assert last_command(tmp_path / "mine") == "python -m src.sweep training.epochs=3"
-    shown = ["python -m src.compare mine", "python -m src.compare mine --report"]
-    assert commands(open_sweep(tmp_path / "mine")) == ["python -m src.sweep training.epochs=3", *shown]
+    show = f"python -m src.compare mine --sweeps {tmp_path}"
+    assert commands(open_sweep(tmp_path / "mine")) == ["python -m src.sweep training.epochs=3", show, f"{show} --report"]
 
 
 @pytest.mark.parametrize("command", ["a\nname: other", "\x1b[31m", ""])

@@ -99,15 +99,54 @@ def test_preview_table(history: History) -> None:
 )
 def test_values_of_a_key(objective: Any, words: list[str]) -> None:
     """The first is behind nobody; the others by a difference in the objective's unit, with its interval."""
-    names = "behind", "behind_low", "behind_high"
     table = [
-        {"a.pool": value, "trials": 2, objective.name: 0.5, f"{objective.name}_sd": None, "seconds": 1.25}
-        | dict(zip(names, behind, strict=True))
-        for value, behind in (("1", (None, None, None)), ("[x]", (0.025, -0.01, 0.06)))
+        row_of("1", objective.name, (4, 0.55), (2, 0.5)),
+        row_of("[x]", objective.name, (9, 0.75), (2, 0.475), 0.5, behind=0.025, behind_low=-0.01, behind_high=0.06),
     ]
     *heading, first, second = printed(board_of_values(table, objective))
     assert "pool" in heading[-1] and first == ["1", "2", "0.5000", "1.2", "–", "–"]
-    assert second == ["[x]", "2", "0.5000", "1.2", *words]
+    assert second == ["[x]", "2", "0.4750", "1.2", *words]
+
+
+def row_of(
+    value: str,
+    name: str,
+    of_all: tuple[int, float],
+    matched: tuple[int, float | None],
+    first: float | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """A row of a value: how many trials it has and their mean, the same of those that are compared, and the first's."""
+    row = {"a.pool": value, "trials": of_all[0], name: of_all[1], f"{name}_sd": None, "seconds": 1.25}
+    row |= {"behind": None, "behind_low": None, "behind_high": None, "pairs": matched[0] if more else None}
+    return row | {
+        "matched": matched[0],
+        f"matched_{name}": matched[1],
+        f"matched_{name}_sd": None,
+        f"first_{name}": first,
+        **more,
+    }
+
+
+def test_pairs_that_differ_from_row_to_row() -> None:
+    """Where the first has another mean in each comparison, it stands beside that of the value."""
+    table = [
+        row_of("1", "val_accuracy", (4, 0.55), (4, 0.55)),
+        row_of("2", "val_accuracy", (4, 0.5), (3, 0.5), 0.5625, behind=0.0625),
+        row_of("3", "val_accuracy", (4, 0.5), (0, None), pairs=0),
+    ]
+    *heading, first, second, third = printed(board_of_values(table, ACCURACY))
+    assert "the first's" in " ".join(heading[-1])
+    assert first == ["1", "4", "0.5500", "–", "1.2", "–", "–"]
+    assert second == ["2", "3", "0.5000", "0.5625", "1.2", "6.25", "points", "–"]
+    assert third == ["3", "0", "–", "–", "1.2", "–", "–"]
+
+
+def test_values_that_are_not_compared() -> None:
+    """Where no trials are compared, the means are of all."""
+    table = [row_of(value, "val_accuracy", (4, 0.5), (0, None), pairs=0) for value in "12"]
+    *_, first, second = printed(board_of_values(table, ACCURACY))
+    assert first == ["1", "4", "0.5000", "1.2", "–", "–"] and second[:3] == ["2", "4", "0.5000"]
 
 
 # ------------------------------------------------------------------------------------------ sweeps

@@ -4,9 +4,11 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
+from src.data.dataset import Dataset, Part
 from src.ledger.events import Failed
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob
@@ -104,14 +106,25 @@ def test_what_was_taken_is_counted(problem: SearchProblem, history: History) -> 
 
 
 def test_result(problem: SearchProblem, history: History) -> None:
-    """The winner with its test accuracy, how often the test images were looked at, and what failed."""
+    """The winner with its test accuracy, how often the sweep was evaluated on test data, and what failed."""
     history.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
     text = printed(lambda console: result(console, Schedule.of(problem, history), Path("mine")))
-    assert "trial 2, has a test accuracy of 0.6250 (loss 0.7500)" in text and "looked at once" in text
+    assert "trial 2, has a test accuracy of 0.6250 (loss 0.7500)" in text and "evaluated on test data once" in text
     assert "trial 3 failed: the loss is nan" in text
     assert "search.retry_failed=true" not in text, "a NaN would come again"
     nothing = Schedule.of(problem, History(ACCURACY))
     assert "No trial has finished." in printed(lambda console: result(console, nothing, Path("mine")))
+
+
+def test_result_with_the_data(problem: SearchProblem, history: History) -> None:
+    """The test accuracy has its interval, and what a constant answer would score stands beside it."""
+    labels = np.repeat(np.arange(2, dtype=np.int32), [30, 10])
+    part = Part(np.zeros((40, 4, 4, 1), np.uint8), labels)
+    data = Dataset("mine", part, part, part, 2, 1.0, "0" * 64, "resize")
+    history.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
+    text = printed(lambda console: result(console, Schedule.of(problem, history), Path("mine"), data))
+    assert "a test accuracy of 0.6250 (95% interval 0.4703 to 0.7578, loss 0.7500)" in text
+    assert "Always answering class 0, the largest, would score 0.7500 on validation and 0.7500 on test data." in text
 
 
 @pytest.mark.parametrize(

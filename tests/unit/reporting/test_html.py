@@ -11,7 +11,7 @@ from src.analysis.tables import point_table
 from src.ledger.database import Ledger, read_history
 from src.ledger.events import Failed, Started
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Cause, Invocation
+from src.ledger.records import Cause, Invocation, TrialState
 from src.ledger.sweep_folder import open_sweep
 from src.reporting import html
 from tests.unit.examples import train_job
@@ -81,9 +81,47 @@ def test_it_holds_the_answer(sweep: Path, written: tuple[str, Reader]) -> None:
     """The first place, what can be said of it, and every point and trial."""
     text, read = written
     first = point_table(read_history(sweep, ACCURACY))[0]
-    assert (f"First: point {first['point']} (activation=" in text and "beyond chance" in text) or "told apart" in text
+    assert f"First: point {first['point']} (activation=" in text and " is not significantly different from " in text
     assert read.tags.count("tr") == (1 + 4) + (1 + 8)
     assert {"Points, the best first", "What it cost", "All trials", "activation"} <= set(read.texts)
+
+
+def test_a_legend_follows_its_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values are named in the order in which they are compared, whichever has the single best point."""
+    named = []
+    monkeypatch.setattr("src.figures.of_sweeps.curves_by", lambda history, key, values: named.append((key, values)))
+    text, _ = write(write_sweep(tmp_path / "mine", {1: 6, 2: 6, 3: 1, 4: 30}, "search.repeats=2", space=WORDS))
+    assert named[0] == ("activation", ["relu", "tanh"]) and "First: point 3 (activation=tanh" in text
+    assert "<p>relu and tanh are not significantly different (difference " in text
+
+
+@pytest.mark.parametrize(
+    ("repeats", "stored", "words"),
+    [
+        (1, True, "its 95% interval over images only, since they share one seed. All intervals hold together."),
+        (3, True, "its 95% interval over seeds and images. All intervals hold together."),
+        (1, False, "over the seeds that both have. There are too few seeds for intervals."),
+    ],
+)
+def test_a_caption_says_what_intervals_cover(tmp_path: Path, repeats: int, stored: bool, words: str) -> None:
+    """Images, seeds and images, or nothing where there are none."""
+    wrong = {1: 6, 2: 5, 3: 30, 4: 7}
+    path = write_sweep(tmp_path / "mine", wrong, f"search.repeats={repeats}", space=WORDS, stored=stored)
+    text, _ = write(path)
+    assert words in text
+
+
+def test_pruned_points_are_left_out(tmp_path: Path) -> None:
+    """That they are is said beside the figure of points and beside that of a key."""
+    path = write_sweep(tmp_path / "mine", {1: 6, 2: 5, 3: 30, 4: 7}, space=WORDS)
+    ledger = Ledger.open(path, ACCURACY)
+    trial = ledger.history.trial(4)
+    trial.state = TrialState.PRUNED
+    ledger.save(trial)
+    ledger.close()
+    text, _ = write(path)
+    assert "All intervals hold together. Pruned points are left out." in text
+    assert "Left out: 1 pruned trial and 1 trial without a partner that differs in activation alone." in text
 
 
 def test_nothing_in_a_sweep_is_markup(tmp_path: Path) -> None:

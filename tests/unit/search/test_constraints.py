@@ -79,3 +79,10 @@ def test_points_that_break_one_are_named() -> None:
     history = history_of("search.constraints=['architecture.kernel + architecture.pool != 6']", space=space)
     assert [point.state for point in history.points] == ["feasible", "infeasible", "feasible", "feasible"]
     assert history.points[1].reason == "constraint: architecture.kernel + architecture.pool != 6"
+
+
+def test_the_first_that_is_broken_is_named() -> None:
+    """In the order written."""
+    space = {"architecture": {"kernel": {"choice": [3, 5]}}}
+    history = history_of("search.constraints=['architecture.kernel < 5', 'architecture.kernel != 5']", space=space)
+    assert [point.reason for point in history.points] == ["", "constraint: architecture.kernel < 5"]

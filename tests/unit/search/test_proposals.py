@@ -7,9 +7,9 @@ import pytest
 from src.ledger.events import Failed, Started, Stopped
 from src.ledger.history import History
 from src.ledger.jobs import CheckJob, TrainJob
-from src.ledger.records import Cause, PointState
+from src.ledger.records import Cause, Point, PointState
 from src.search.proposals import next_point, results
-from src.search.schedule import Schedule, new_trials, next_job, points_to_come
+from src.search.schedule import Schedule, is_hopeless, new_trials, next_job, points_to_come
 from tests.unit.examples import add_trials, check, epoch, finish, prepared, propose
 from tests.unit.search.playing import small
 
@@ -193,6 +193,35 @@ def test_a_hopeless_search_ends(strategy: str) -> None:
         propose(schedule)
         assert len(history.points) < 300
     assert len(history.points) >= 200 and points_to_come(schedule) == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "strategy", "expected"), [(1001, "random", True), (1000, "random", False), (1001, "grid", False)]
+)
+def test_when_a_search_is_hopeless(size: int, strategy: str, expected: bool) -> None:
+    """After 200 points in a row that cannot be trained, duplicates among them, of more than a thousand; drawn ones only.
+
+    Points that wait for their check count for neither side, and one that can be trained begins the count anew."""
+    space = {"architecture": {"pool": {"int": {"min": 1, "max": size}}}}
+    schedule = small(f"search.strategy={strategy}", "search.max_trials=900", space=space)
+    history = schedule.history
+
+    def reject(count: int) -> None:
+        for number in range(len(history.points) + 1, len(history.points) + count + 1):
+            state = PointState.DUPLICATE if number % 3 else PointState.INFEASIBLE
+            history.apply(Point(number, {"architecture.pool": number}, None, state), 0)
+
+    reject(150)
+    history.apply(Point(151, {"architecture.pool": 151}, None), 0)
+    reject(49)
+    assert not is_hopeless(schedule) and points_to_come(schedule) > 0
+    reject(1)
+    assert is_hopeless(schedule) == expected and (points_to_come(schedule) == 0) == expected
+    check(history, 151)
+    reject(149)
+    assert not is_hopeless(schedule)
+    reject(1)
+    assert is_hopeless(schedule) == expected
 
 
 @pytest.mark.parametrize(

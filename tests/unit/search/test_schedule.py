@@ -11,7 +11,7 @@ from src.ledger.records import Cause, Evaluation, Probe
 from src.search.proposals import next_point
 from src.search.schedule import failed_for_good, new_trials, next_job
 from tests.unit.examples import check, epoch, file, finish, prepared, propose
-from tests.unit.search.playing import both, probed, small, train_of
+from tests.unit.search.playing import both, fail, probed, small, train_of
 
 
 def test_trials_share_their_seed() -> None:
@@ -148,6 +148,17 @@ def test_a_damaged_checkpoint_starts_anew() -> None:
     history.apply(Failed(train_of(schedule), Cause.DAMAGED, ""), 0)
     job = train_of(schedule)
     assert (job.trial, job.checkpoint, job.epochs) == (1, None, ())
+
+
+def test_damaged_checkpoints_are_made_anew_five_times() -> None:
+    """A disk that damages everything does not keep a trial for ever; failures of other kinds count too."""
+    schedule = probed("search.max_trials=1", "search.retries=9")
+    history = schedule.history
+    for cause in (Cause.DAMAGED, Cause.CRASH, *[Cause.DAMAGED] * 3):
+        fail(history, train_of(schedule), cause)
+    assert train_of(schedule).attempt == 6 and failed_for_good(schedule) == []
+    fail(history, train_of(schedule), Cause.DAMAGED)
+    assert next_job(schedule, ()) is None and failed_for_good(schedule) == history.trials
 
 
 def test_interrupted_trials_come_first() -> None:
