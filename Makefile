@@ -21,6 +21,9 @@ test-browser: $(VENV)/installed  ## look at MLflow's pages in Chromium (Debian's
 torture: $(VENV)/installed  ## kill sweeps 1,000 times, at every step and at random, and compare (an hour and more)
 	$(PY) -m tests.functional.torture
 
+mutants: $(VENV)/installed  ## do the unit tests notice small faults in the core modules? (half an hour and more)
+	$(PY) -m tests.mutants
+
 golden: $(VENV)/installed  ## after a change to src/training: do equal trials still give equal bits?
 	$(PY) -m tests.golden.golden
 
@@ -40,4 +43,4 @@ $(VENV)/installed: requirements.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	touch $@
 
-.PHONY: help sweep ui test test-browser torture golden check lock
+.PHONY: help sweep ui test test-browser torture mutants golden check lock

@@ -16,9 +16,6 @@ from src.tracking.store import relocate
 from tests.functional.conftest import EPOCHS, Home, environment, run
 from tests.functional.test_resume import assert_same_results, in_training
 
-STORED = Path(__file__).with_name("stored") / "activations-mnist_5k-3b9dcfbe"
-
-
 # -------------------------------------------------------------------------------------------- disk
 
 
@@ -118,22 +115,6 @@ def test_moved_folder(finished: tuple[Home, str], tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------- versions
-
-
-def test_sweep_of_an_older_version(tmp_path: Path) -> None:
-    """A sweep that was stored with the ledger's first schema is read, keeps its name, and goes on."""
-    shutil.copytree(STORED, tmp_path / "sweeps" / STORED.name)
-    listed = run([sys.executable, "-m", "src.compare", "latest", "--sweeps", str(tmp_path / "sweeps")])
-    assert listed.returncode == 0 and "0.6120" in listed.stdout
-    options = ["architecture=dnn", "architecture.units=[4]", "search=activations", "tracking=none"]
-    options += ["search.space.activation.choice=[relu,tanh]", f"paths.sweeps={tmp_path}/sweeps"]
-    home = Home(tmp_path, tmp_path)
-    before = home.history()
-    result = run([sys.executable, "-m", "src.sweep", *options, "training.epochs=3", "resume.allow_drift=true"])
-    assert result.returncode == 0 and "(going on)" in result.stdout, result.stdout
-    after = home.history()
-    assert [trial.epochs[:2] for trial in after.trials] == [trial.epochs for trial in before.trials]
-    assert [len(trial.epochs) for trial in after.trials] == [3, 3]
 
 
 def test_other_versions_are_refused_or_marked(home: Home) -> None:
