@@ -81,7 +81,9 @@ def space_of(strategy: str, size: int) -> list[str]:
     while size % width:
         width -= 1
     units = SPACE.format(key="architecture.units", values=",".join(str(8 + n) for n in range(size // width)))
-    rates = SPACE.format(key="optimizer.learning_rate", values=",".join(f"{0.0001 * (n + 1):.4f}" for n in range(width)))
+    rates = SPACE.format(
+        key="optimizer.learning_rate", values=",".join(f"{0.0001 * (n + 1):.4f}" for n in range(width))
+    )
     return [units, rates]
 
 

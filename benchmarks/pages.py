@@ -70,7 +70,7 @@ def everything(ink: Page, rng: np.random.Generator) -> Page:
 
 def on_a_table(ink: Page, rng: np.random.Generator) -> Page:
     """A tilted sheet whose edges are in view, on a table that is darker or lighter, with a shadow beside it."""
-    sheet = 0.92 - 0.75 * place(enlarge(ink, int(rng.integers(80, 180))), SHEET, rng, margin=12)
+    sheet = 0.92 - 0.75 * place(enlarge(ink, int(rng.integers(80, 180))), SHEET, rng, margin=36)
     scene = lay(sheet, np.full(VIEW, rng.choice((0.15, 0.3, 0.5, 0.7))), rng)
     return camera(scene * light(VIEW, 0.15, rng), rng)
 
@@ -91,6 +91,56 @@ def squared(ink: Page, rng: np.random.Generator) -> Page:
     """Paper with squares, a little tilted."""
     digit = place(enlarge(ink, int(rng.integers(80, 200))), VIEW, rng)
     return camera(0.92 - 0.75 * np.maximum(digit, ruling(VIEW, rng.uniform(14, 24), rng, squares=True)), rng)
+
+
+# ------------------------------------------------------------------------------------- held back
+
+
+def on_wood(ink: Page, rng: np.random.Generator) -> Page:
+    """A lined sheet on a wooden table, its edges in view, with a shadow across both."""
+    digit = place(enlarge(ink, int(rng.integers(80, 180))), SHEET, rng, margin=36)
+    sheet = 0.92 - 0.75 * np.maximum(digit, ruling(SHEET, rng.uniform(18, 32), rng, squares=False))
+    return camera(lay(sheet, wood(VIEW, rng), rng) * shadow(VIEW, rng), rng)
+
+
+def fine_pen(ink: Page, rng: np.random.Generator) -> Page:
+    """Squared paper, written on with a pen that is three pixels wide."""
+    digit = place(trace(enlarge(ink, int(rng.integers(100, 200)))), VIEW, rng)
+    return camera(0.92 - 0.75 * np.maximum(digit, ruling(VIEW, rng.uniform(14, 24), rng, squares=True)), rng)
+
+
+def on_a_board(ink: Page, rng: np.random.Generator) -> Page:
+    """Chalk on a dark board in a light frame, with a lamp's light on it."""
+    digit = place(enlarge(ink, int(rng.integers(80, 180))), SHEET, rng, margin=36)
+    board = 0.2 + 0.6 * digit + 0.15 * np.exp(-(across(SHEET, 0.5) ** 2 + across(SHEET, 2.0) ** 2) / 1e4)
+    return camera(lay(board, np.full(VIEW, rng.uniform(0.5, 0.8)), rng), rng)
+
+
+def folded(ink: Page, rng: np.random.Generator) -> Page:
+    """A sheet that was folded twice: four parts that are not equally light, with creases between."""
+    page = 0.92 - 0.75 * place(enlarge(ink, int(rng.integers(80, 200))), VIEW, rng)
+    for angle in (rng.uniform(-0.1, 0.1), np.pi / 2 + rng.uniform(-0.1, 0.1)):
+        distance = across(VIEW, angle) - rng.uniform(-0.1, 0.1) * VIEW[0]
+        page = page * np.where(distance < 0, rng.uniform(0.7, 1), 1) * (1 - 0.25 * np.exp(-(distance**2) / 3))
+    return camera(page, rng)
+
+
+def punched(ink: Page, rng: np.random.Generator) -> Page:
+    """A sheet with two dark holes at its side, upon another sheet of which a part is in view."""
+    sheet = 0.92 - 0.75 * place(enlarge(ink, int(rng.integers(80, 160))), (SHEET[0], SHEET[1] - 60), rng, margin=36)
+    sheet = np.pad(sheet, ((0, 0), (60, 0)), constant_values=0.92)
+    y, x = np.mgrid[: SHEET[0], : SHEET[1]]
+    for row in (130, 290):
+        sheet[(y - row) ** 2 + (x - 25) ** 2 < 80] = 0.15
+    return camera(lay(sheet, lay(np.full(SHEET, 0.8), np.full(VIEW, 0.35), rng, turn=0.5), rng), rng)
+
+
+def under_a_lamp(ink: Page, rng: np.random.Generator) -> Page:
+    """Light from a lamp with a sharp edge, as a round spot somewhere."""
+    page = 0.92 - 0.75 * place(enlarge(ink, int(rng.integers(80, 200))), VIEW, rng)
+    away = np.hypot(*(across(VIEW, angle) - rng.uniform(-0.3, 0.3) * VIEW[0] for angle in (0, np.pi / 2)))
+    bright = 1 / (1 + np.exp(np.clip((away - rng.uniform(80, 180)) / rng.uniform(2, 20), -50, 50)))
+    return camera(page * (1 - rng.uniform(0.3, 0.6) * (1 - bright)), rng)
 
 
 # ----------------------------------------------------------------------------------- parts of pages
@@ -150,6 +200,13 @@ def ruling(shape: tuple[int, int], period: float, rng: np.random.Generator, squa
     return darkness * lines
 
 
+def wood(shape: tuple[int, int], rng: np.random.Generator) -> Page:
+    """A table with a grain along it, dark or light."""
+    grain = ndimage.gaussian_filter(rng.normal(0, 1, shape), (1, 40))
+    table: Page = rng.uniform(0.2, 0.6) * (1 + 0.25 * np.clip(grain / grain.std(), -2, 2))
+    return table
+
+
 def lay(sheet: Page, table: Page, rng: np.random.Generator, turn: float = 0.2) -> Page:
     """A sheet on a table, turned, seen at a slant and from any side, so that some of its edges are in view."""
     height, width = table.shape
@@ -161,7 +218,8 @@ def lay(sheet: Page, table: Page, rng: np.random.Generator, turn: float = 0.2) -
     seen = turned + np.array([width, height]) / 2 + rng.uniform(-0.08, 0.08, 2) * height
     paper, mask = (warp(layer, seen, table.shape) for layer in (sheet, np.ones_like(sheet)))
     beside = ndimage.gaussian_filter(np.roll(mask, rng.integers(-4, 5, 2), (0, 1)), 3)  # the shadow that it throws
-    return mask * paper + (1 - mask) * table * (1 - 0.4 * beside)
+    scene: Page = mask * paper + (1 - mask) * table * (1 - 0.4 * beside)
+    return scene
 
 
 def warp(layer: Page, corners: Page, shape: tuple[int, ...]) -> Page:
@@ -196,4 +254,11 @@ CONDITIONS: dict[str, Draw] = {
     "lined paper": lined,
     "squared paper": squared,
 }
-HELD_BACK: dict[str, Draw] = {}
+HELD_BACK: dict[str, Draw] = {
+    "a lined sheet on wood, a shadow across": on_wood,
+    "squared paper, a fine pen": fine_pen,
+    "chalk on a board in a frame": on_a_board,
+    "a folded sheet": folded,
+    "a punched sheet upon another": punched,
+    "a lamp's round spot": under_a_lamp,
+}

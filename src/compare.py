@@ -37,6 +37,8 @@ def main(
     found = [api.find_sweep(name, sweeps) for name in sweep or ["latest"]]
     if len(found) > 1 and (by or report):
         raise UserError("--by and --report are of one sweep: name only one.")
+    if report and (by or format != "table"):
+        raise UserError("--report writes the whole page: leave --by and --format out.")
     if report:
         print_report(api.write_report(found[0]))
     elif len(found) > 1:

@@ -10,9 +10,10 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
+from numpy.typing import NDArray
 from PIL.Image import Image
 from rich.markup import escape
 
@@ -21,6 +22,7 @@ from src.base.errors import UserError
 from src.config.command_line import SweepsFolder, run_reading
 from src.config.schema import Preprocessing
 from src.data import image_files
+from src.data.likeness import explain_unlike
 from src.ledger.database import read_history
 from src.ledger.files import DamagedError, read_file
 from src.ledger.sweep_folder import find
@@ -76,7 +78,8 @@ def skip(reason: str) -> None:
 
 
 def look(network: Network, readable: list[tuple[Path, Image]], way: Preprocessing | None, model: str) -> list[Seen]:
-    """The images through the network; an empty page is named and left out. Raises UserError."""
+    """The images through the network. An empty page is named and left out, one that is unlike the training images
+    is named. Raises UserError."""
     prepared = prepare_images(network, [image for _, image in readable], way)
     pages = [(path, pixels) for (path, _), pixels in zip(readable, prepared, strict=True)]
     for path in (path for path, pixels in pages if pixels is None):
@@ -84,8 +87,18 @@ def look(network: Network, readable: list[tuple[Path, Image]], way: Preprocessin
     kept = [(path, pixels) for path, pixels in pages if pixels is not None]
     if not kept:
         return []
+    for path, pixels in kept:
+        warn(path, pixels, network, way or network.preprocessing)
     probabilities = classify(network, [pixels for _, pixels in kept], model)
     return [Seen(path, pixels, row) for (path, pixels), row in zip(kept, probabilities, strict=True)]
+
+
+def warn(path: Path, pixels: NDArray[Any], network: Network, way: str) -> None:
+    """Say so where a file, as the network sees it, looks unlike the images that it was trained on."""
+    if reason := explain_unlike(pixels, network.facts.get("images")):
+        others = " or ".join(f"--preprocessing {other}" for other in get_args(Preprocessing) if other != way)
+        said = f"{path} looks unlike the training images: its {reason}. It was prepared by {way}: try {others}."
+        print(f"warning: {said}", file=sys.stderr)
 
 
 def load(model: str, sweeps: Path, mlruns: Path) -> Network:

@@ -58,7 +58,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Groups from the best to the worst, with the first's advantage over each of the others (positive is better)."""
+    """The best group and the others, with the advantage of the best over each of these (positive: it is better)."""
 
     groups: list[Group]
     ahead: list[Contrast]

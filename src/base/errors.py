@@ -8,6 +8,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 MISPLACED = {errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}  # a folder where none can be
 UNUSABLE = FULL | MISPLACED | {errno.EROFS, errno.EACCES, errno.EPERM}  # what a disk says that the user can change
 
+MANY = 15  # words, beyond which not all are listed
+
 
 class UserError(Exception):
     """Something the user can fix, in one sentence that says what, where and how."""
@@ -18,11 +20,13 @@ class RefusedError(UserError):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """'; did you mean …? Known: …' for a misspelt word."""
+    """'; did you mean …? Known: …' for a misspelt word; of many that are known only the nearest is named."""
     options = sorted(known)
-    near = difflib.get_close_matches(word, options, n=1)
-    hint = f"; did you mean '{near[0]}'?" if near else ""
-    return f"{hint} Known here: {', '.join(options)}" if hint else f"; known here: {', '.join(options)}"
+    listed = ", ".join(options)
+    if not (near := difflib.get_close_matches(word, options, n=1)):
+        return f"; known here: {listed}"
+    hint = f"; did you mean '{near[0]}'?"
+    return f"{hint} Known here: {listed}" if len(options) <= MANY else f"{hint} There are {len(options) - 1} others"
 
 
 def first_line(error: Exception) -> str:

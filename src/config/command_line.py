@@ -40,7 +40,7 @@ def pass_broken_pipe(main: Callable[..., None]) -> Callable[..., None]:
     def run(*arguments: Any, **options: Any) -> None:
         try:
             main(*arguments, **options)
-            sys.stdout.flush()
+            print(end="", flush=True)
         except BrokenPipeError:
             raise SystemExit(end_output()) from None
 
@@ -51,7 +51,7 @@ def report_errors(action: Callable[[], int]) -> int:
     """The action's exit code, or 2 after printing the message of an error that the user can fix."""
     try:
         code = action()
-        sys.stdout.flush()
+        print(end="", flush=True)
         return code
     except UserError as error:
         message = str(error)

@@ -154,7 +154,7 @@ def validate(plain: dict[str, Any]) -> Config:
 
 def explain_missing(error: MissingConfigException) -> str:
     """For `activation=rleu`."""
-    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
+    group, _, name = str(error.missing_cfg_file or "").partition("/")
     options = list(error.options or list_options(group)) if group else []
     if not options:
         return str(error).splitlines()[0]
@@ -170,7 +170,7 @@ def explain_composition(error: Exception) -> str:
     parent = getattr(cause, "parent_node", None)
     first = str(error).splitlines()[0]
     if isinstance(cause, InterpolationResolutionError):
-        return f"{key}: {str(cause).splitlines()[0]}"
+        return f"{f'{key}: ' if key else ''}{str(cause).splitlines()[0]}"
     if isinstance(cause, MissingMandatoryValue):
         return f"{key} needs a value: {key}=…"
     if first.startswith("Error merging override ") and not isinstance(cause, ConfigKeyError):

@@ -76,6 +76,8 @@ def explain_unread(override: str) -> str:
     key, sign, value = override.partition("=")
     if not sign or not key or key.startswith("-") or re.search(r"\s", key):
         return f"'{override}' cannot be read: write key=value or group=option."
+    if not override.isprintable():
+        return f"{override!r} cannot be read: leave out what cannot be printed."
     if key.lstrip("+") == "search.constraints":
         return f"{override} cannot be read: put each constraint in quotes, as in 'search.constraints=[{CONSTRAINT}]'."
     if value.startswith("~"):

@@ -24,7 +24,7 @@ from src.config import trial
 from src.config.marks import BUDGET, IDENTITY, SETTING
 from src.config.trial import Share, Strict, TrialConfig
 
-Preprocessing = Literal["digits", "threshold", "resize"]  # of image files: see `images`
+Preprocessing = Literal["digits", "threshold", "resize"]  # of image files: see `src.data.image_files`
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
@@ -34,7 +34,7 @@ class DataSource(Strict):
     validation: Share
     seed: NonNegativeInt
     scale: PositiveFloat | Literal["auto"]
-    preprocessing: Annotated[Preprocessing, SETTING] = "resize"  # of image files, when the model is used
+    preprocessing: Annotated[Preprocessing | Literal["auto"], SETTING] = "resize"  # of image files, for src.predict
 
 
 class Mnist5k(DataSource):
@@ -179,9 +179,10 @@ class Config(TrialConfig):
 
     @model_validator(mode="after")
     def accuracies_are_shares(self) -> "Config":
-        """A target of 99 would never be reached."""
-        if self.search.objective == "val_accuracy" and self.search.target is not None and self.search.target > 1:
-            raise ValueError(f"search.target={self.search.target:g}: an accuracy is a share, from 0 to 1, such as 0.99")
+        """A target of 99 would never be reached, and one of -1 by anything."""
+        target = self.search.target
+        if self.search.objective == "val_accuracy" and target is not None and not 0 <= target <= 1:
+            raise ValueError(f"search.target={target:g}: an accuracy is a share, from 0 to 1, such as 0.99")
         return self
 
     @model_validator(mode="after")

@@ -1,9 +1,8 @@
 """An image file → the array that a model was trained on.
 
 `digits` follows how MNIST was made (LeCun et al., http://yann.lecun.com/exdb/mnist): the ink is fitted into
-20×20, keeping its proportions, and centred by its mass in 28×28. Before that, what a camera adds is taken away:
-the paper's brightness, which may change over the page, noise, and specks. `threshold` is the plain way (resize,
-dark becomes ink), `resize` only resizes.
+20×20, keeping its proportions, and centred by its mass in 28×28. How ink is found on a photographed page is in
+`src.data.ink`. `threshold` is the plain way (resize, dark becomes ink), `resize` only resizes.
 """
 
 from collections.abc import Callable

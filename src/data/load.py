@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from src.base.errors import UserError
 from src.config.schema import Data, KerasData, Npz
 from src.data.dataset import Dataset, Images, Labels, Part, digest
+from src.data.likeness import choose_preprocessing
 from src.data.sources import read_source
 from src.data.split import split
 
@@ -32,7 +33,8 @@ def load(config: Data) -> Dataset:
         raise UserError(f"{where}: x_train has images of {kinds[0]}, x_test of {kinds[1]}: make them equal.")
     scale = config.scale if config.scale != "auto" else (1 / 255 if train.x.dtype == np.uint8 else 1.0)
     parts = (train, validation, test)
-    return Dataset(name_of(config), *parts, num_classes, scale, digest(parts), config.preprocessing)
+    preprocessing = config.preprocessing if config.preprocessing != "auto" else choose_preprocessing(train.x)
+    return Dataset(name_of(config), *parts, num_classes, scale, digest(parts), preprocessing)
 
 
 def load_same(config: Data, expected: str) -> Dataset:

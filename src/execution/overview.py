@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from src.analysis.ranking import rank_points
+from src.analysis.tables import left_out
 from src.base.disk import contents
 from src.base.errors import UserError
+from src.base.text import number_of, numbered
 from src.ledger.database import read_history
 from src.ledger.history import History
 from src.ledger.lock import is_held
@@ -76,3 +78,14 @@ def find_state(path: Path, schedule: Schedule | None, history: History) -> tuple
 def is_evaluated(history: History) -> bool:
     """Whether all trials have ended and a model was evaluated; of a sweep of which no more is known."""
     return bool(history.evaluations) and all(trial.state.has_ended for trial in history.trials)
+
+
+def explain_infeasible(history: History) -> str:
+    """Why none of the points can be trained, and what helps where images get too small for a layer."""
+    lines = [f"{reason} ({numbered('point', numbers)})" for reason, numbers in left_out(history).items()]
+    if any(f" {layer} on " in line for line in lines for layer in ("convolution", "pooling")):
+        lines.append(
+            "Images stay larger with architecture.padding=same, fewer architecture.blocks, or a smaller "
+            "architecture.kernel or architecture.pool."
+        )
+    return "\n       ".join((f"none of the {number_of(len(history.points), 'point')} can be trained:", *lines))

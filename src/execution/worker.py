@@ -175,6 +175,7 @@ class Worker:
 
     def evaluate(self, job: EvaluateJob) -> Evaluation:
         """The best epoch on the test data: loss, accuracy, every prediction; and its model, to be used."""
+        from src.data.likeness import facts_of
         from src.ledger.files import read_arrays, write_arrays, write_file
         from src.training.export import for_inference, predict, save_model
         from src.training.loop import compile_evaluation, input_spec
@@ -185,7 +186,7 @@ class Worker:
         name = f"models/{job.trial:05d}-{job.epoch}"
         probabilities = predict(model, self.data.test.x)
         predictions = write_arrays(self.folder, f"{name}-test.npz", {"probabilities": probabilities})
-        exported, facts = for_inference(model), {"preprocessing": self.data.preprocessing}
+        exported, facts = for_inference(model), facts_of(self.data)
         saved = write_file(self.folder, f"{name}.keras", lambda path: save_model(exported, path, facts))
         return Evaluation(job.trial, job.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)
 

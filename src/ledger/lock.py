@@ -32,7 +32,7 @@ def lock_sweep(path: Path, steal: bool) -> Iterator[None]:
     if steal:
         refuse_living(path, read_holder(note))
         lock.unlink(missing_ok=True)
-    held = FileLock(lock, timeout=PATIENCE, poll_interval=PATIENCE / 4)
+    held = FileLock(lock, timeout=PATIENCE)
     try:
         held.acquire()
     except Timeout:

@@ -59,6 +59,8 @@ def create_or_check(path: Path, config: Config, digest: str) -> bool:
         is_new = not (path / "ledger.db").exists()
         if config.name and not is_new:
             raise UserError(explain_lost(path) + " Or choose another name=….")
+        if config.name == "latest":
+            raise UserError("name=latest: that is what commands call the sweep written last; choose another name.")
         header = (
             "# What decides this sweep's results. Written once; budgets are in the ledger, one row an invocation.\n"
         )

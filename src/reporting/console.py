@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -45,11 +46,24 @@ def overview(console: Console, schedule: Schedule, train_images: int, workers: i
     left = seconds_left(schedule, train_images, workers)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
     checkpoints, mlflow = bytes_needed(schedule)
+    question_workers(console, workers, schedule.problem.config.workers.memory)
     console.print(
         f"{number_of(trials, 'trial')} up to epoch {schedule.until}{describe_phases(schedule)}, "
         f"{number_of(workers, 'worker')}: {time}; "
         f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
     )
+
+
+def question_workers(console: Console, count: int, memory: float) -> None:
+    """Say it where there may be less memory than so many workers need; `memory` is expected of one, in GB."""
+    room = psutil.virtual_memory().total / 1e9
+    if count > 1 and count * memory > room:
+        console.print(
+            f"{count} workers may need {count * memory:.0f} GB of memory (workers.memory={memory:g} each), and this "
+            f"machine has {room:.0f}: with workers.count=auto there are as many as it has room for.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 def print_points(console: Console, schedule: Schedule) -> None:

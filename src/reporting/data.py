@@ -24,7 +24,7 @@ def print_data(console: Console, data: Dataset) -> None:
     height, width, channels = data.shape
     console.print(
         f"[b]{data.label}[/b]: {data.num_classes} classes, images {height}×{width}×{channels} {data.train.x.dtype}, "
-        f"pixels times {data.scale:.6g} inside the model"
+        f"pixels times {data.scale:.6g} inside the model; {prepared(data)}"
     )
     console.print(board_of_parts(data))
     for question in question_pixels(data):
@@ -41,7 +41,7 @@ def describe_images(data: Dataset, training: Training | None = None) -> list[str
     low, high = reach(data.train)
     said = [
         f"{len(data.train):,} training images {height}×{width}×{channels} {data.train.x.dtype}, "
-        f"pixels from {show_pixel(low)} to {show_pixel(high)}, times {data.scale:.6g} inside the model"
+        f"pixels from {show_pixel(low)} to {show_pixel(high)}, times {data.scale:.6g} inside the model; {prepared(data)}"
     ]
     said += question_pixels(data)
     images = (training.epoch_size if training else None) or len(data.train)
@@ -68,6 +68,11 @@ def question_pixels(data: Dataset) -> list[str]:
         parts = f"Test images reach {show_pixel(other)}, training images {show_pixel(largest)}"
         said.append(f"{parts}: are their pixels in the same units?")
     return said
+
+
+def prepared(data: Dataset) -> str:
+    """How `src.predict` makes image files like the data's images."""
+    return f"image files are prepared by {data.preprocessing}"
 
 
 def reach(part: Part) -> tuple[float, float]:

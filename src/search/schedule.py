@@ -234,7 +234,7 @@ def left_by_budget(schedule: Schedule) -> list[Trial]:
     """Trials that the budget keeps from being begun, or gone on with."""
     index, budget, first = schedule.index, schedule.budget, schedule.ranking.best_trial()
     seeds = {**budget.seeds, Role.SEARCH: len(schedule.history.trials)}
-    free = replace(budget, has_budget=True, is_reached=False, last_point=float("inf"), seeds=seeds)
+    free = replace(budget, last_point=float("inf"), seeds=seeds)  # a claim does not go by what is spent or reached
     wanting = [trial for trial in schedule.history.trials if index.claim(trial, free) != Claim.NOTHING]
     is_over = all(trial.role == Role.REFIT for trial in wanting)
     states = (TrialState.WAITING, TrialState.PAUSED)

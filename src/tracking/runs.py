@@ -10,6 +10,7 @@ from typing import Any
 from src.config.identity import flatten
 from src.config.schema import Config, Mlflow
 from src.data.dataset import Dataset
+from src.data.likeness import facts_of
 from src.ledger.history import History
 from src.ledger.records import Role, Trial
 from src.ledger.sweep_folder import Sweep
@@ -35,9 +36,9 @@ class TrackedSweep:
         return self.config.tracking
 
     @property
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, Any]:
         """What a model of this sweep must take along to be used."""
-        return {"preprocessing": self.config.data.preprocessing}
+        return facts_of(self.data)
 
 
 @dataclass

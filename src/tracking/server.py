@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from src.base.errors import UserError
+from src.base.text import command, folder_options, short_path
 from src.ledger.objective import OBJECTIVES
 from src.tracking.store import charts, database, relocate, store_uri
 
@@ -19,9 +20,9 @@ from src.tracking.store import charts, database, relocate, store_uri
 def refuse_missing(mlruns: Path) -> None:
     """Raises UserError where there is no database."""
     if not database(mlruns).is_file():
-        raise UserError(
-            f"there is no {mlruns}/mlflow.db yet; it comes with the first sweep: python -m src.sweep search=cnn_grid"
-        )
+        folder = [f"paths.mlruns={short_path(mlruns)}"] if folder_options(mlruns=mlruns) else []
+        again = command("sweep", "search=cnn_grid", *folder)
+        raise UserError(f"there is no {mlruns}/mlflow.db yet; it comes with the first sweep: {again}")
 
 
 def refuse_taken(port: int) -> None:
@@ -40,8 +41,9 @@ def prepare_links(mlruns: Path, port: int) -> list[tuple[str, str]]:
         relocate(mlruns)
         return links(mlruns, port)
     except sqlite3.DatabaseError as error:
+        again = command("sync", "SWEEP", mlruns=mlruns)
         raise UserError(
-            f"{mlruns}/mlflow.db cannot be read ({error}): move it away and build it anew: python -m src.sync SWEEP"
+            f"{mlruns}/mlflow.db cannot be read ({error}): move it away and build it anew: {again}"
         ) from error
 
 
@@ -67,12 +69,12 @@ def serve(mlruns: Path, port: int, tell: Callable[[], None]) -> None:
     What it prints goes to mlruns/ui.log. Raises UserError where it ends by itself.
     """
     artifacts = (mlruns.resolve() / "artifacts").as_uri()
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(mlruns)]
-    command += ["--default-artifact-root", artifacts, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]
+    words = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store_uri(mlruns)]
+    words += ["--default-artifact-root", artifacts, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    words += ["--allowed-hosts", f"127.0.0.1:{port},localhost:{port}"]
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
     with open(mlruns / "ui.log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        server = subprocess.Popen(words, env=environment, stdout=log, stderr=log, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while server.poll() is None and not answers(port):

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from src.base.errors import UserError, first_line
 from src.base.processes import silenced
 from src.config.schema import Preprocessing
+from src.data.likeness import match_range
 
 FACTS = (
     "sweep.json"  # the facts' place in a .keras file, which is a zip; Keras leaves names that it does not know alone
 )
 
-Facts = dict[str, Any]  # what is to be known of a model: `preprocessing`, how image files are made ready for it
+Facts = dict[str, Any]  # what is to be known of a model: see `src.data.likeness.facts_of`
 
 
 # ------------------------------------------------------------------------------------------ saving
@@ -164,7 +165,8 @@ def prepare_images(
     from src.data.image_files import prepare  # here, since workers do not need what it imports
 
     way = preprocessing or network.preprocessing
-    return [prepare(image, way, network.shape, network.dtype) for image in images]
+    prepared = [prepare(image, way, network.shape, network.dtype) for image in images]
+    return [one if one is None else match_range(one, network.facts.get("images")) for one in prepared]
 
 
 def classify(network: Network, images: Sequence[NDArray[Any]], called: str = "the model") -> NDArray[np.float32]:

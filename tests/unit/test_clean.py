@@ -127,7 +127,7 @@ def test_nothing_is_removed_unasked(run: Clean, tmp_path: Path) -> None:
     before, written = (path / "ledger.db").read_bytes(), last_written(path)
     code, out, err = run("mine")
     assert (code, err) == (0, "") and "4 trials: 8 files, 9 MB" in out and "train these trials anew" in out
-    assert "Nothing has been removed" in out and f"mine --sweeps {tmp_path}/sweeps --yes" in out
+    assert "Nothing has been removed" in out and f"src.clean mine --sweeps {tmp_path}/sweeps --yes" in out
     assert ((path / "ledger.db").read_bytes(), last_written(path)) == (before, written) and len(stored(path)) == 12
 
 
@@ -199,7 +199,8 @@ def test_what_mlflow_lacks_stays(run: Clean, tmp_path: Path) -> None:
     path = make_sweep(tmp_path, tracked=False)
     before = stored(path)
     code, out, _ = run("mine", "--yes")
-    assert code == 0 and "MLflow does not have them yet" in out and "src.sync mine" in out and stored(path) == before
+    assert code == 0 and "MLflow does not have them yet" in out and stored(path) == before
+    assert f"src.sync mine --sweeps {tmp_path}/sweeps)" in out
     write_last(path, chosen_for(tmp_path, "tracking=none"), "")
     assert run("mine", "--yes")[0] == 0 and len(stored(path)) == 4
 

@@ -12,7 +12,7 @@ import pytest
 from src.base.errors import UserError
 from src.compare import main
 from src.ledger.database import Ledger
-from src.ledger.events import EpochEnded, Finished, Reused, Started
+from src.ledger.events import Checked, EpochEnded, Finished, Reused, Started
 from src.ledger.files import Arrays, write_arrays
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Epoch, File, Origin, Trial, TrialState
@@ -101,6 +101,17 @@ def test_a_sweep_without_results(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "waiting" in printed(capsys, tmp_path, "mine")
     with pytest.raises(UserError, match="mine: no trial has finished"):
         main(["mine"], by="kernel", sweeps=tmp_path)
+
+
+def test_points_that_are_not_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are named with the reason; one is no plural."""
+    write_sweep(tmp_path / "mine", {})
+    ledger = Ledger.open(tmp_path / "mine", ACCURACY)
+    for number, reason in ((2, "no room"), (3, "no room"), (4, "a loop")):
+        ledger.save(Checked(number, reason, 0, 0, 0))
+    ledger.close()
+    said = printed(capsys, tmp_path, "mine")
+    assert "infeasible: no room (points 2–3)" in said and "infeasible: a loop (point 4)" in said
 
 
 def test_what_was_taken_is_said(sweeps: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -247,3 +258,10 @@ def test_formats(
     read = list(csv.DictReader(io.StringIO(printed(capsys, sweeps, *names, by=by, format="csv"))))
     assert len(table) == len(read) == count and list(table[0]) == list(read[0]) and column in table[0]
     assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in table] == read
+
+
+@pytest.mark.parametrize("options", [{"by": "kernel"}, {"format": "csv"}])
+def test_a_page_is_whole(sweeps: Path, options: dict[str, Any]) -> None:
+    """What the page would not heed is refused."""
+    with pytest.raises(UserError, match="--report writes the whole page"):
+        main(["mine"], report=True, sweeps=sweeps, **options)

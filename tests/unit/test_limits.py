@@ -33,7 +33,9 @@ def test_no_function_is_long() -> None:
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
-    long = [f"{name}: {node.name}" for name, node in functions if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES]
+    long = [
+        f"{name}: {node.name}" for name, node in functions if (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES
+    ]
     assert not long
 
 

@@ -190,6 +190,25 @@ def test_colours(predict: Predict, tmp_path: Path) -> None:
     assert predict.classes(*paths, model="colours.keras") == [FLAT, FLAT, UPRIGHT, UPRIGHT]
 
 
+# ------------------------------------------------------------------------------------------ warnings
+
+MNIST = {"pixels": [0, 255], "brightness": [0.03, 0.3], "ink": [0.03, 0.3]}  # what its images are like
+
+
+def test_a_file_that_is_unlike_the_training_images(predict: Predict, tmp_path: Path) -> None:
+    """Dark ink on paper that is only resized for a model of light digits is told by name, with what to try; the answer
+    is given all the same."""
+    save_model(network("image"), predict.models / "known.keras", {"preprocessing": "resize", "images": MNIST})
+    dark, light = bar(tmp_path / "dark.png", UPRIGHT), bar(tmp_path / "light.png", UPRIGHT, paper=0, ink=255)
+    code, out, err = predict(dark, light, "--format", "json", model="known.keras")
+    assert code == 0 and [one["class"] for one in json.loads(out)] == [FLAT, UPRIGHT]
+    assert err == (
+        f"warning: {dark} looks unlike the training images: its mean brightness is 0.90, theirs 0.03 to 0.30. "
+        "It was prepared by resize: try --preprocessing digits or --preprocessing threshold.\n"
+    )
+    assert predict.classes(dark, light, "--preprocessing", "digits", model="known.keras") == [UPRIGHT, UPRIGHT]
+
+
 # ------------------------------------------------------------------------------------------- skipped
 
 
@@ -305,6 +324,7 @@ def test_the_winner_of_a_sweep(predict: Predict, tmp_path: Path) -> None:
     path = bar(tmp_path / "a.png", UPRIGHT)
     assert predict.classes(path, model=None) == [UPRIGHT]
     assert predict.classes(path, "--model", "mi", model=None) == [UPRIGHT]
+    assert predict.classes(path, "--model", "sweeps/mine/", model=None) == [UPRIGHT]  # as a shell completes it
     (tmp_path / "sweeps").rename(tmp_path / "elsewhere")
     assert predict.classes(path, "--sweeps", "elsewhere", "--model", "mine", model=None) == [UPRIGHT]
 

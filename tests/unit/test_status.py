@@ -2,12 +2,12 @@
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from src.config.command_line import run_reading
 from src.config.schema import Config
@@ -15,8 +15,8 @@ from src.ledger.database import Ledger, read_history
 from src.ledger.events import Checked, EpochEnded, Failed, Finished, Paused, Pruned, Started
 from src.ledger.lock import lock_sweep
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Cause, Evaluation
-from src.ledger.sweep_folder import create_or_check, last_command, last_config, list_sweeps, write_last
+from src.ledger.records import Cause, Evaluation, PointState
+from src.ledger.sweep_folder import create_or_check, list_sweeps, write_last
 from src.search.problem import SearchProblem
 from src.search.proposals import next_point
 from src.search.schedule import Schedule, new_trials
@@ -139,6 +139,32 @@ def test_pruned_trials_are_counted(history: Any, tmp_path: Path) -> None:
     assert (row["state"], row["reason"], row["finished"], row["trials"]) == ("complete", "with 2 pruned", 1, 3)
 
 
+def test_a_sweep_of_which_nothing_can_be_built(history: Any, tmp_path: Path) -> None:
+    """It is no interrupted one: its command could only fail again."""
+    make_sweep(tmp_path / "mine", finished=0)
+    ledger = Ledger.open(tmp_path / "mine", ACCURACY)
+    for point in ledger.history.points:
+        point.state = PointState.INFEASIBLE
+        ledger.save(point)
+    ledger.connection.execute("DELETE FROM trials")
+    ledger.close()
+    row = history()["mine"]
+    assert (row["state"], row["reason"]) == ("complete", "nothing can be trained")
+
+
+def test_looking_takes_no_lock(history: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that begins while its state is looked at is not kept from it."""
+    make_sweep(tmp_path / "mine", finished=1)
+
+    def take(*_: object, **__: object) -> None:
+        raise AssertionError("the lock is taken")
+
+    with lock_sweep(tmp_path / "mine", steal=False):
+        monkeypatch.setattr(FileLock, "acquire", take)
+        assert history()["mine"]["state"] == "running"
+    assert history()["mine"]["state"] == "interrupted"
+
+
 @pytest.mark.parametrize("evaluated", [True, False])
 def test_without_a_configuration(history: Any, tmp_path: Path, evaluated: bool) -> None:
     """Where last.yaml is missing the trials' states and the evaluation tell, and no command is known."""
@@ -233,12 +259,17 @@ def foreign_ledger(path: Path) -> None:
     (path / "ledger.db").write_text("no database, " * 100)
 
 
-def no_configuration(path: Path) -> None:
+def empty_configuration(path: Path) -> None:
     """The frozen configuration is empty."""
     (path / "config.yaml").write_text("")
 
 
-@pytest.mark.parametrize("damage", [cut_ledger, foreign_ledger, no_configuration])
+def no_configuration(path: Path) -> None:
+    """The frozen configuration was deleted."""
+    (path / "config.yaml").unlink()
+
+
+@pytest.mark.parametrize("damage", [cut_ledger, foreign_ledger, empty_configuration, no_configuration])
 def test_damage(
     history: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], damage: Any
 ) -> None:
@@ -248,39 +279,13 @@ def test_damage(
     damage(tmp_path / "broken")
     found = history()
     assert found["whole"]["state"] == "complete" and found["broken"]["state"] == "unreadable"
-    assert "cannot be read" in found["broken"]["reason"] and "Traceback" not in found["broken"]["reason"]
+    words = "config.yaml is missing: restore it" if damage is no_configuration else "cannot be read"
+    assert words in found["broken"]["reason"] and "Traceback" not in found["broken"]["reason"]
     code, out, _ = status(monkeypatch, capsys, "--sweeps", str(tmp_path))
-    assert code == 0 and any("unreadable" in line and "cannot be read" in line for line in out.splitlines())
+    assert code == 0 and any("unreadable" in line and words in line for line in out.splitlines())
 
 
 def test_no_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is no sweep, the message says how to start one."""
     code, out, err = status(monkeypatch, capsys, "--sweeps", str(tmp_path))
     assert (code, out) == (2, "") and "there is no sweep in" in err and "python -m src.sweep" in err
-
-
-# ------------------------------------------------------------------------------------------ commands
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["search.space.activation.choice=[relu,tanh]", "~search.space.architecture.pool"],
-        ["data.path=my images/größe 'x' \"y\" $HOME.npz", "name=a#b", "# c: d", "\\"],
-        ["-m", "activation=relu,tanh"],
-    ],
-)
-def test_a_command_comes_back(tmp_path: Path, arguments: list[str]) -> None:
-    """A command line is read back as it was written, quoting included, and the configuration under it as well."""
-    command, chosen = shlex.join(["python", "-m", "src.sweep", *arguments]), config()
-    write_last(tmp_path, chosen, command)
-    assert last_command(tmp_path) == command and shlex.split(command)[3:] == arguments
-    assert last_config(tmp_path).model_dump() == chosen.model_dump()
-
-
-@pytest.mark.parametrize("argument", ["two\nlines", "\x07", "\udcff", "a\u2028b"])
-def test_a_command_that_is_no_comment(tmp_path: Path, argument: str) -> None:
-    """A command that YAML could not hold in a line is left out, and the configuration is whole."""
-    write_last(tmp_path, config(), shlex.join(["python", argument]))
-    assert last_command(tmp_path) == "" and last_config(tmp_path).model_dump() == config().model_dump()

@@ -62,7 +62,7 @@ def test_one_is_worse() -> None:
 
 
 def test_all_are_worse() -> None:
-    """The best is the best, and how far ahead of whom is said in a range."""
+    """The best is better than all others, and how far ahead of them is said in a range."""
     text = said({"relu": 0.9, "tanh": 0.7, "elu": 0.5})
     assert text.startswith("relu is significantly better than all others (differences 20.")
     assert "95% intervals within" in text and "worse than" not in text

@@ -3,11 +3,27 @@
 import csv
 import io
 import json
+import shlex
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from src.base.text import render, short_keys, show_bytes, show_metric, show_seconds, show_value, spans
+from src.base.text import (
+    again,
+    command,
+    folder_options,
+    numbered,
+    render,
+    short_keys,
+    short_path,
+    show_bytes,
+    show_metric,
+    show_seconds,
+    show_value,
+    spans,
+)
 
 TABLE: list[dict[str, Any]] = [
     {"trial": 1, "filters": [8, 16], "reason": 'with a comma, "quotes"\nand a line', "val_loss": 1 / 3, "run": None},
@@ -41,6 +57,14 @@ def test_render_without_rows(kind: str, text: str) -> None:
 def test_spans(numbers: list[int], words: str) -> None:
     """Neighbours are written as from–to."""
     assert spans(numbers) == words
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"), [([4], "point 4"), ([1, 2], "points 1–2"), ([37, 38, 40], "points 37–38, 40")]
+)
+def test_numbered(numbers: list[int], words: str) -> None:
+    """One is no plural."""
+    assert numbered("point", numbers) == words
 
 
 @pytest.mark.parametrize(
@@ -82,3 +106,38 @@ def test_sizes_and_metrics() -> None:
     assert [show_bytes(count) for count in (0, 1, 2_000_001, 3.44e9)] == ["0 MB", "1 MB", "3 MB", "3.4 GB"]
     assert [show_bytes(count) for count in (12_000_000, 1e9)] == ["12 MB", "1.0 GB"]
     assert [show_metric(value) for value in (None, 0.98765, 12345.6)] == ["–", "0.9877", "1.23e+04"]
+
+
+# ------------------------------------------------------------------------------------------ commands
+
+
+def test_a_command_can_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words are quoted for a shell; our interpreter is `python` where that is what a shell finds, else its path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert command("sweep", "search=quick", "a=[b, c]") == "python -m src.sweep search=quick 'a=[b, c]'"
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "my env" / "python"))
+    assert command("ui") == "'my env/python' -m src.ui"
+
+
+def test_folders_are_options_unless_they_are_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that is printed finds what the one that prints it has used; the default folders go without saying."""
+    monkeypatch.chdir(tmp_path)
+    assert folder_options(sweeps="sweeps", mlruns=tmp_path / "mlruns") == []
+    assert folder_options(sweeps=tmp_path / "A", mlruns="my runs") == ["--sweeps", "A", "--mlruns", "my runs"]
+    said = command("sync", "mine", sweeps=tmp_path / "A", mlruns="my runs")
+    assert shlex.split(said)[-5:] == ["mine", "--sweeps", "A", "--mlruns", "my runs"]
+
+
+def test_a_path_is_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here, or from the root where that is shorter."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    assert [short_path(path) for path in ("c", tmp_path / "a" / "c", "/data")] == ["c", "../c", "/data"]
+
+
+def test_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line that is running, as it can be repeated."""
+    monkeypatch.setattr(sys, "argv", ["/x/src/train.py", "activation=relu", "data.path=my file.npz"])
+    assert again().endswith(" -m src.train activation=relu 'data.path=my file.npz'")

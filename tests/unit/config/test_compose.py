@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from src.base.errors import UserError
 from src.config.command_line import report_errors
-from src.config.compose import composition_errors, expand_groups, refuse_several
+from src.config.compose import composition_errors, expand_groups
 from tests.unit.examples import config, plain
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -47,6 +46,17 @@ def message(capsys: pytest.CaptureFixture[str], command: str) -> str:
             ["search.space.architecture.kernl", "did you mean 'kernel'", "+"],
         ),
         ("+search.space.activation.choice=[relu,tnah]", ["search.space.activation", "'tnah'", "did you mean 'tanh'"]),
+        ("search.start={a:1}", ["search.start is a list: write it as search.start=[{a:1}]."]),
+        ("search.constraints={a:1}", ["search.constraints is a list", "[a,b]"]),
+        ("search.space.architecture.kernel=[3,5]", ["search.space.architecture.kernel", "{'choice': [3, 5]}"]),
+        ("training.epochs=1,2", ["several values", "training.epochs=[1,2]", "-m training.epochs=1,2"]),
+        ("activation=relu,tanh", ["would mix these", "search.space.activation.choice=[relu,tanh]"]),
+        ("training.epochs=(3", ["training.epochs=(3 cannot be read: a bracket is not closed"]),
+        ("~search.seed.x", ["~search.seed.x: there is no such key"]),
+        ("+training.epochs=3", ["a key 'training.epochs' already", "leave the + out"]),
+        ("++data=null", ["a key 'data' already", "leave the + out"]),
+        ("experiment=../x", ["no experiment '../x'; known here: cnn_5x5"]),
+        ("training=[tiny]", ["no training 'tiny'; known here: default"]),
     ],
 )
 def test_a_mistake_is_named(capsys: pytest.CaptureFixture[str], command: str, words: list[str]) -> None:
@@ -55,16 +65,13 @@ def test_a_mistake_is_named(capsys: pytest.CaptureFixture[str], command: str, wo
     assert said.startswith("error: ") and [word for word in words if word not in said] == []
 
 
-def test_several_of_a_group_are_refused() -> None:
-    """`activation=[relu,tanh]`, of which Hydra makes one, is answered by what may be meant."""
-    with pytest.raises(UserError, match=r"search\.space\.activation\.choice=\[relu,tanh\].*-m activation=relu,tanh"):
-        refuse_several(["training.epochs=3", "activation=[relu,tanh]"])
-    with pytest.raises(UserError, match=r"choose one of them, or run one after the other \(-m data=npz,mnist_5k\)"):
-        refuse_several(["data=[npz,mnist_5k]"])
-    assert refuse_several(["architecture.filters=[8,16]", "activation=relu", "activation=[relu]", "=[a,b]"]) == 0
-
-
-@pytest.mark.parametrize("command", ["training.epoch=3", "activation=rleu", "training.epochs=0", "architecture=3"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("training.epoch=3", "activation=rleu", "training.epochs=0", "architecture=3", "=3", "data=null"),
+        *("search.space={}", "search.rung=3", "search.start={}"),
+    ],
+)
 def test_a_mistake_is_answered_before_anything_is_loaded(tmp_path: Path, command: str) -> None:
     """The program itself: one message, exit code 2, no TensorFlow, no MLflow, nothing written."""
     done = subprocess.run(

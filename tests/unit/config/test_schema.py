@@ -22,6 +22,7 @@ from tests.unit.examples import config, plain
         ("search.pruner=halving search.rung=10", "training.epochs=10 is the last one: lower search.rung"),
         ("search.pruner=median training.epochs=1 search.rung=2", "first prunes after search.rung=2 epochs"),
         ("search.target=1.5", "an accuracy is a share"),
+        ("search.target=-1", "an accuracy is a share"),
     ],
 )
 def test_contradictions_are_refused(command: str, words: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from src.config.schema import Config
+from src.data.likeness import facts_of
 from src.execution.worker import Inbox, Stop, Worker, report_failure
 from src.ledger.events import EpochEnded, Event, Failed, Finished, Paused, Stopped
 from src.ledger.files import DamagedError, read_arrays
@@ -131,7 +132,7 @@ def test_why_a_point_cannot_be_built(worker: Worker) -> None:
 
 def test_evaluation_and_its_files(worker: Worker, tmp_path: Path) -> None:
     """The probabilities of all test images are stored, by which loss and accuracy were made, and the model, which says
-    how image files are prepared for it."""
+    how image files are prepared for it, and what its images are like."""
     finished = do(worker, job_of())[-1]
     assert isinstance(finished, Finished)
     (event,) = do(worker, EvaluateJob(4, 3, trial_config(*DNN), finished.weights))
@@ -139,9 +140,9 @@ def test_evaluation_and_its_files(worker: Worker, tmp_path: Path) -> None:
     probabilities, test = read_arrays(tmp_path, event.predictions)["probabilities"], worker.data.test
     assert probabilities.shape == (len(test), 3) and np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert event.accuracy == pytest.approx((probabilities.argmax(axis=1) == test.y).mean())
-    assert event.model.path == "models/00004-3.keras" and read_facts(tmp_path / event.model.path) == {
-        "preprocessing": "digits"
-    }
+    assert event.model.path == "models/00004-3.keras"
+    facts = read_facts(tmp_path / event.model.path)
+    assert facts == facts_of(worker.data) and facts["preprocessing"] == "digits"
 
 
 # ------------------------------------------------------------------------------------------ failures

@@ -1,26 +1,26 @@
 """A sweep's folder: found by its configuration or name, never mixed up, held by one process."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from src.base.errors import UserError
+from src.base.errors import RefusedError, UserError
 from src.config.schema import Config
-from src.ledger.database import Ledger
+from src.ledger.database import Ledger, read_history
 from src.ledger.events import Paused, Pruned, Started
-from src.ledger.objective import ACCURACY, LOSS, OBJECTIVES
-from src.ledger.records import Role, Trial
+from src.ledger.objective import ACCURACY, OBJECTIVES
+from src.ledger.records import Point, PointState, Role, Trial
 from src.ledger.sweep_folder import (
     commands,
     create_or_check,
-    find,
+    forget_refused,
     is_unfinished,
     last_command,
     last_config,
-    list_sweeps,
     open_sweep,
     remove,
     similar_sweeps,
@@ -90,6 +90,33 @@ def test_a_name_with_another_configuration_is_refused(tmp_path: Path) -> None:
     assert "architecture" not in said and (path / "config.yaml").read_bytes() == before
 
 
+def test_latest_is_no_name(tmp_path: Path) -> None:
+    """By it no command could find the sweep once another is written."""
+    with pytest.raises(UserError, match="name=latest: that is what commands call the sweep written last"):
+        create_or_check(tmp_path / "latest", here(tmp_path, "name=latest"), "digest")
+
+
+def test_a_lost_configuration_is_written_anew(tmp_path: Path) -> None:
+    """Where the folder's name follows from the configuration, it is known; the sweep is no new one."""
+    path = sweep_path(here(tmp_path), "mnist_5k", "digest")
+    make_sweep(path, here(tmp_path), 1)
+    before = (path / "config.yaml").read_bytes()
+    (path / "config.yaml").unlink()
+    assert not create_or_check(path, here(tmp_path), "digest")
+    assert (path / "config.yaml").read_bytes() == before
+
+
+def test_a_named_sweep_without_its_configuration_is_refused(tmp_path: Path) -> None:
+    """Nobody knows then whether it is this configuration: nothing is mixed, and the message says what is missing."""
+    make_sweep(tmp_path / "mine", here(tmp_path, "name=mine"), 1)
+    (tmp_path / "mine" / "config.yaml").unlink()
+    with pytest.raises(
+        UserError, match=r"mine/config\.yaml is missing: restore it from a backup\. Or choose another name"
+    ):
+        create_or_check(tmp_path / "mine", here(tmp_path, "name=mine", "activation=tanh"), "digest")
+    assert not (tmp_path / "mine" / "config.yaml").exists()
+
+
 def test_similar_sweeps_are_named(tmp_path: Path) -> None:
     """A sweep on the same data that differs in one or two keys is found; others, and the sweep itself, are not."""
     make_sweep(tmp_path / "near", here(tmp_path, "training.batch_size=32"), 1)
@@ -111,8 +138,9 @@ def test_finished_sweeps_are_not_meant(tmp_path: Path) -> None:
 
 
 def test_is_unfinished(tmp_path: Path) -> None:
-    """Without trials, or with one that waits, runs or is paused; not if all have ended, or nothing can be read."""
+    """Without trials, or with one that waits, runs or is paused; not if all have ended, none can be, or nothing is read."""
     trial = Trial(1, 1, Role.SEARCH, 0, 1)
+    point = Point(1, {}, None, PointState.INFEASIBLE)
     for number, (records, answer) in enumerate(
         (
             ((), True),
@@ -120,6 +148,8 @@ def test_is_unfinished(tmp_path: Path) -> None:
             ((trial, Started(1, 1)), True),
             ((trial, Paused(1)), True),
             ((trial, Pruned(1, "")), False),
+            ((Point(1, {}, None, PointState.UNCHECKED), point), False),
+            ((point, Point(2, {}, None, PointState.UNCHECKED)), True),
         )
     ):
         path = tmp_path / str(number)
@@ -127,63 +157,6 @@ def test_is_unfinished(tmp_path: Path) -> None:
         assert is_unfinished(path) is answer
     (tmp_path / "0" / "ledger.db").write_text("no ledger")
     assert not is_unfinished(tmp_path / "0")
-
-
-# -------------------------------------------------------------------------------------------- finding
-
-
-@pytest.fixture
-def sweeps(tmp_path: Path) -> Path:
-    """A folder with three sweeps, the oldest first, and one that is none."""
-    for written, name in enumerate(("grid-a1", "grid", "other-b2"), 1):
-        make_sweep(tmp_path / name, here(tmp_path), written)
-    (tmp_path / "unfinished").mkdir()
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("name", "found"),
-    [("grid-a1", "grid-a1"), ("grid-", "grid-a1"), ("grid", "grid"), ("o", "other-b2"), ("latest", "other-b2")],
-)
-def test_find(sweeps: Path, name: str, found: str) -> None:
-    """By its name, the beginning of it, or as the one written last."""
-    sweep = find(sweeps, name)
-    assert (sweep.name, sweep.path, sweep.objective) == (found, sweeps / found, ACCURACY)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"), [("g", "fits several sweeps: grid, grid-a1"), ("gird", "no sweep 'gird'; did you mean 'grid'")]
-)
-def test_what_is_not_found(sweeps: Path, name: str, words: str) -> None:
-    """An ambiguous or unknown name is answered with those that exist."""
-    with pytest.raises(UserError, match=words):
-        find(sweeps, name)
-
-
-def test_no_sweeps(tmp_path: Path) -> None:
-    """Where there is no sweep yet, the message says how to start one."""
-    with pytest.raises(UserError, match=r"python -m src\.sweep"):
-        find(tmp_path / "nowhere", "latest")
-
-
-def test_latest_is_the_one_written_last(sweeps: Path) -> None:
-    """Writing an older sweep makes it the latest."""
-    os.utime(sweeps / "grid-a1" / "ledger.db", (99, 99))
-    assert [path.name for path in list_sweeps(sweeps)] == ["grid-a1", "other-b2", "grid"]
-
-
-@pytest.mark.parametrize("content", ["", "a: [", "search: 3", "search: {}", "\x00"])
-def test_a_configuration_that_cannot_be_read(tmp_path: Path, content: str) -> None:
-    """A frozen configuration that was damaged is named."""
-    (tmp_path / "config.yaml").write_text(content)
-    with pytest.raises(UserError, match=r"config\.yaml cannot be read"):
-        open_sweep(tmp_path)
-
-
-def test_the_objective_is_the_frozen_one(tmp_path: Path) -> None:
-    """What a sweep selects by is known from its folder alone."""
-    create_or_check(tmp_path, here(tmp_path, "search.objective=val_loss"), "digest")
-    assert open_sweep(tmp_path).objective is LOSS
 
 
 # ------------------------------------------------------------------------------- the last invocation
@@ -197,7 +170,11 @@ def test_the_last_invocation_is_written_down(tmp_path: Path) -> None:
     assert last_config(tmp_path / "mine").model_dump() == chosen.model_dump()
     assert last_command(tmp_path / "mine") == "python -m src.sweep training.epochs=3"
     show = f"python -m src.compare mine --sweeps {tmp_path}"
-    assert commands(open_sweep(tmp_path / "mine")) == ["python -m src.sweep training.epochs=3", show, f"{show} --report"]
+    assert commands(open_sweep(tmp_path / "mine")) == [
+        "python -m src.sweep training.epochs=3",
+        show,
+        f"{show} --report",
+    ]
 
 
 @pytest.mark.parametrize("command", ["a\nname: other", "\x1b[31m", ""])
@@ -205,6 +182,30 @@ def test_a_command_line_that_cannot_be_a_comment(tmp_path: Path, command: str) -
     """What would end the comment, or is no text, is left out; the configuration is whole."""
     write_last(tmp_path, here(tmp_path), command)
     assert last_command(tmp_path) == "" and last_config(tmp_path).model_dump() == here(tmp_path).model_dump()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["search.space.activation.choice=[relu,tanh]", "~search.space.architecture.pool"],
+        ["data.path=my images/größe 'x' \"y\" $HOME.npz", "name=a#b", "# c: d", "\\"],
+        ["-m", "activation=relu,tanh"],
+    ],
+)
+def test_a_command_comes_back(tmp_path: Path, arguments: list[str]) -> None:
+    """A command line is read back as it was written, quoting included, and the configuration under it as well."""
+    command, chosen = shlex.join(["python", "-m", "src.sweep", *arguments]), config()
+    write_last(tmp_path, chosen, command)
+    assert last_command(tmp_path) == command and shlex.split(command)[3:] == arguments
+    assert last_config(tmp_path).model_dump() == chosen.model_dump()
+
+
+@pytest.mark.parametrize("argument", ["two\nlines", "\x07", "\udcff", "a\u2028b"])
+def test_a_command_that_is_no_comment(tmp_path: Path, argument: str) -> None:
+    """A command that YAML could not hold in a line is left out, and the configuration is whole."""
+    write_last(tmp_path, config(), shlex.join(["python", argument]))
+    assert last_command(tmp_path) == "" and last_config(tmp_path).model_dump() == config().model_dump()
 
 
 def test_no_last_invocation(tmp_path: Path) -> None:
@@ -215,6 +216,29 @@ def test_no_last_invocation(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------- removal
+
+
+def test_a_refused_sweep_leaves_no_folder(tmp_path: Path) -> None:
+    """What is refused before any of its trials began cannot be gone on with; nothing else is forgotten."""
+    trial = Trial(1, 1, Role.SEARCH, 0, 1)
+    for number, (records, error, is_kept) in enumerate(
+        (
+            ((), RefusedError("no"), False),
+            ((trial,), RefusedError("no"), False),
+            ((trial, Started(1, 1)), RefusedError("no"), True),
+            ((), UserError("the disk is full"), True),
+            ((), KeyboardInterrupt(), True),
+        )
+    ):
+        path = tmp_path / str(number)
+        make_sweep(path, here(tmp_path), 1, *records)
+        with pytest.raises(type(error)), forget_refused(path, read_history(path, ACCURACY)):
+            raise error
+        assert path.exists() is is_kept
+    make_sweep(tmp_path / "mine", here(tmp_path), 1)
+    with forget_refused(tmp_path / "mine", read_history(tmp_path / "mine", ACCURACY)):
+        pass
+    assert (tmp_path / "mine").exists()
 
 
 def test_a_sweep_is_removed_whole(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is printed about a sweep."""
 
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Evaluation, File, Origin, PointState
-from src.reporting.console import overview, result
+from src.reporting.console import overview, print_next_steps, result
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule
 from tests.unit.examples import checked_history, config, epoch, finish, train_job, trial_config
@@ -54,6 +55,14 @@ def test_overview(problem: SearchProblem) -> None:
     assert "4 trials up to epoch 2, 2 workers: unknown time" in text
 
 
+@pytest.mark.parametrize(("workers", "is_said"), [(1, False), (2, False), (100_000, True)])
+def test_more_workers_than_there_is_memory_for(problem: SearchProblem, workers: int, is_said: bool) -> None:
+    """It is said before they train; how many there are by themselves goes by the memory."""
+    schedule = Schedule.of(problem, checked_history(problem))
+    said = printed(lambda console: overview(console, schedule, 100, workers))
+    assert (f"{workers} workers may need 150000 GB of memory (workers.memory=1.5 each)" in said) is is_said
+
+
 def test_overview_counts_what_will_train(problem: SearchProblem, history: History) -> None:
     """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
     assert "1 trial up to epoch 2" in printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
@@ -80,6 +89,23 @@ def test_what_the_budget_left_out() -> None:
     finish(history, 1, epoch(1, 0.25), epoch(2, 0.5))
     said = printed(lambda console: result(console, Schedule.of(bounded, history), Path("s")))
     assert "3 trials not begun: the budget is used up (search.max_epochs=2); a larger one goes on." in said
+
+
+def test_next_steps_find_their_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is printed to be run next names folders that are not the default."""
+    monkeypatch.chdir(tmp_path)
+    words = ("training.epochs=1", "paths.sweeps=A", "paths.mlruns=B")
+    schedule = Schedule.of(problem := SearchProblem.of(config(*words, space=SPACE)), checked_history(problem))
+    said = printed(lambda console: print_next_steps(console, schedule, tmp_path / "A" / "mine", False))
+    assert re.search(r"^all trials:   \S+ -m src\.compare mine --sweeps A$", said, re.M)
+    assert re.search(r"^MLflow:       \S+ -m src\.ui --mlruns B$", said, re.M) and "files:        A/mine\n" in said
+    said = printed(lambda console: print_next_steps(console, schedule, tmp_path / "sweeps" / "mine", False))
+    assert re.search(r"src\.compare mine$", said, re.M)
+    for number in (1, 2, 3, 4):
+        finish(schedule.history, number, epoch(1))
+    monkeypatch.setattr("src.reporting.console.LEADERS", 1)
+    said = printed(lambda console: result(console, schedule, tmp_path / "A" / "mine"))
+    assert re.search(r"^… 3 more: \S+ -m src\.compare mine --sweeps A$", said, re.M)
 
 
 @pytest.mark.parametrize(

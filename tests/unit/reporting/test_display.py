@@ -18,7 +18,10 @@ from tests.unit.reporting.screens import ONE, Stage, second
 
 # -------------------------------------------------------------------------------------------- lines
 
-PIXELS = "500 training images 1×1×1 uint8, pixels from 0 to 255, times 0.00392157 inside the model"
+PIXELS = (
+    "500 training images 1×1×1 uint8, pixels from 0 to 255, times 0.00392157 inside the model; "
+    "image files are prepared by resize"
+)
 
 
 def test_a_finished_trial() -> None:
@@ -187,7 +190,7 @@ def test_plan_and_end(tmp_path: Path) -> None:
     assert stage.lines()[-2] == "No trial has finished."
     assert stage.lines()[-1].startswith("Stopped: 0 of 2 trials finished, 0 under way. To go on: ")
     stage.hear(Ended(False))
-    assert stage.lines()[-2].startswith("all trials:   ") and stage.lines()[-2].endswith("-m src.compare a")
+    assert stage.lines()[-2].startswith("all trials:   ") and stage.lines()[-2].endswith(f" a --sweeps {tmp_path}")
     assert stage.lines()[-1].startswith("files:        ")
 
 

@@ -44,6 +44,17 @@ def test_a_grid_needs_steps() -> None:
         options(dimension)
 
 
+def test_very_many_points_are_counted_at_most() -> None:
+    """Where conditions leave more than are enumerated, the product of all dimensions is the bound that is told."""
+    many: Any = {"int": {"min": 1, "max": 400}}
+    pool = {**many, "when": {"architecture.blocks": 2}}
+    space = {"architecture": {"blocks": {"choice": [2, 3]}, "dense_units": many, "pool": pool}}
+    assert size(parse(space, CONFIGURATION)) == 2 * 400 * 400
+    assert size(parse({"architecture": {"dense_units": many, "pool": many}}, CONFIGURATION)) == 400 * 400
+    pool["when"] = {"architecture.blocks": 3, "architecture.dense_units": [1, 2]}
+    assert size(parse(space, CONFIGURATION)) == 2 * 400 + 2 * 399
+
+
 def test_grid_order() -> None:
     """All points, each once, the last key fastest; then None."""
     dimensions = parse({"architecture": {"blocks": {"choice": [2, 3]}, "pool": {"choice": [1, 2, 3]}}}, CONFIGURATION)

@@ -42,3 +42,13 @@ def test_conditional_points_are_counted_exactly() -> None:
     space = {"architecture": {"blocks": {"choice": [2, 3, 4, 5]}, "filters": {"0": {"choice": [8]}, **parts}}}
     problem = problem_of("search.strategy=random", "search.max_trials=100", space=space)
     assert problem.space.count == 80
+
+
+def test_a_grid_is_enumerated_up_to_a_bound() -> None:
+    """A hundred thousand points are; with one more it says what to do, and a search at random does not mind."""
+    wide: Any = {"architecture": {"dense_units": {"int": {"min": 1, "max": 100_000}}}}
+    assert problem_of(space=wide).space.count == 100_000
+    wide["architecture"]["dense_units"]["int"]["max"] += 1
+    with pytest.raises(UserError, match=r"100,001 points, too many for a grid.*search\.strategy=random"):
+        problem_of(space=wide)
+    assert problem_of("search.strategy=random", "search.max_trials=2", space=wide).space.count == 100_001

@@ -211,13 +211,14 @@ def test_when_a_search_is_hopeless(size: int, strategy: str, expected: bool) -> 
             state = PointState.DUPLICATE if number % 3 else PointState.INFEASIBLE
             history.apply(Point(number, {"architecture.pool": number}, None, state), 0)
 
+    history.apply(Point(1, {"architecture.pool": 1}, None, PointState.FEASIBLE), 0)
     reject(150)
-    history.apply(Point(151, {"architecture.pool": 151}, None), 0)
+    history.apply(Point(152, {"architecture.pool": 152}, None), 0)
     reject(49)
     assert not is_hopeless(schedule) and points_to_come(schedule) > 0
     reject(1)
     assert is_hopeless(schedule) == expected and (points_to_come(schedule) == 0) == expected
-    check(history, 151)
+    check(history, 152)
     reject(149)
     assert not is_hopeless(schedule)
     reject(1)

@@ -73,7 +73,7 @@ class Field:
         return epoch(place, *RESULTS[number % len(RESULTS)])
 
 
-@settings(max_examples=150, derandomize=True)
+@settings(max_examples=400, derandomize=True)
 @given(
     st.sampled_from(PRUNERS),
     st.integers(1, 3),
@@ -101,7 +101,7 @@ def test_limits_are_kept(
 
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_a_whole_search(pruner: str) -> None:
-    """Sixty trials, each as far as it may, one after the other."""
+    """Sixty trials, each as far as it may, one after the other; then one more joins."""
     own = Field(search_of(pruner, 1, 3, 4), 9)
     for _ in range(60):
         own.rungs.update(own.change(0))
@@ -115,3 +115,5 @@ def test_a_whole_search(pruner: str) -> None:
                 trial.epochs.append(own.epoch(len(trial.epochs) + 1, trial.number))
                 own.rungs.update(trial)
         assert own.rungs.limits == own.expected()
+    own.rungs.update(own.change(0))
+    assert own.rungs.limits == own.expected()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from src.base.errors import UserError
+from src.data.likeness import facts_of
 from src.data.load import load
 from src.ledger.files import read_arrays
 from src.tracking.models import build_model, delete_artifact, download_model, drop_files, log_model, read_metadata
@@ -74,12 +75,13 @@ def test_a_model_is_logged_once(stored: Stored, here: TrackedSweep, run: str) ->
 
 
 def test_a_model_says_what_it_takes(stored: Stored, here: TrackedSweep, run: str) -> None:
-    """Its signature has the images' shape and type and the number of classes, its metadata the way to prepare files."""
+    """Its signature has the images' shape and type and the number of classes, its metadata how files are
+    prepared for it, and what its images are like."""
     import mlflow
 
     log_model(here, run, model_of(stored, 1), "first")
     info = mlflow.models.get_model_info(f"runs:/{run}/model")
-    assert info.metadata == {"preprocessing": "digits"}
+    assert info.metadata == facts_of(here.data) and info.metadata["preprocessing"] == "digits"
     assert info.signature.inputs.to_dict() == [
         {"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": (-1, 8, 8, 1)}}
     ]
@@ -121,7 +123,7 @@ def test_a_model_comes_back(stored: Stored, here: TrackedSweep, run: str, home: 
         folder = tmp_path / uri.partition(":")[0]
         folder.mkdir()
         path = download_model(uri, home / "mlruns", folder)
-        assert path.is_relative_to(folder) and read_metadata(path) == {"preprocessing": "digits"}
+        assert path.is_relative_to(folder) and read_metadata(path) == facts_of(here.data)
         network = load_network(path, read_metadata(path))
         assert network.preprocessing == "digits" and network.shape == (8, 8, 1)
         np.testing.assert_array_equal(network.model.predict(images, verbose=0), model.predict(images, verbose=0))

@@ -191,10 +191,11 @@ def test_the_note_of_a_sweep(stored: Stored) -> None:
     link = charts("5", "own", ACCURACY)
     assert paragraphs[0] == f"[Trials as charts]({link}) · report: Artifacts → report/report.html"
     assert paragraphs[1:-1] == said and said[0].startswith("First: ")
+    show = f"python -m src.compare mine --sweeps {tracked(stored, None).sweep.path.parent}"
     assert paragraphs[-1].splitlines() == [
         "    python -m src.sweep search=activations",
-        "    python -m src.compare mine",
-        "    python -m src.compare mine --report",
+        f"    {show}",
+        f"    {show} --report",
     ]
 
 

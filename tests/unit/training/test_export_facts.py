@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from src.base.errors import UserError
+from src.data.likeness import facts_of
 from src.execution.worker import Worker
 from src.ledger.files import read_file, write_arrays
 from src.ledger.jobs import EvaluateJob
@@ -123,6 +124,7 @@ def test_facts_of_a_damaged_file(tmp_path: Path) -> None:
         ({}, "pixels", "resize"),
         ({}, "image_other", "resize"),
         ({"preprocessing": "other"}, "image_digits", "resize"),  # of a later version
+        ({"preprocessing": "auto"}, "image_digits", "resize"),  # nothing was decided
         ({"preprocessing": ["digits"]}, "image", "resize"),
     ],
 )
@@ -144,6 +146,29 @@ def test_what_a_network_takes(tmp_path: Path, dtype: str) -> None:
     assert light > dark, "ink is light, as in the digits of MNIST"
     (other, _) = prepare_images(found, [bar, empty], "resize")
     assert other is not None and other[4, 0, 0] > other[4, 4, 0], "another way is taken if it is asked for"
+
+
+@pytest.mark.parametrize(
+    ("dtype", "pixels", "wanted"),
+    [
+        ("uint8", [0, 255], (0, 255)),
+        ("uint8", [3, 200], (0, 255)),
+        ("uint8", [0, 16], (0, 16)),
+        ("float32", [0.0, 0.98], (0, 1)),
+        ("float32", [0.0, 255.0], (0, 255)),
+        ("float32", [-0.42, 2.82], (-0.42, 2.82)),
+        ("float32", None, (0, 1)),
+    ],
+)
+def test_pixels_are_in_the_units_of_the_training_images(
+    dtype: str, pixels: list[float] | None, wanted: tuple[float, float]
+) -> None:
+    """Black and white are what they were in training, where that is clearly not 0 and 255, or 0 and 1 of floats."""
+    page = Image.new("L", (8, 8), "black")
+    page.paste("white", (0, 0, 4, 8))
+    images = {"pixels": pixels, "brightness": [0, 1], "ink": [0, 1]}
+    (seen,) = prepare_images(Network(network(dtype=dtype), {"images": images} if pixels else {}), [page], "resize")
+    assert seen is not None and seen.dtype == dtype and (seen.min(), seen.max()) == pytest.approx(wanted)
 
 
 def test_a_network_without_numbers() -> None:
@@ -221,7 +246,7 @@ def test_a_worker_writes_the_facts_of_its_data(tmp_path: Path) -> None:
         evaluation.model and evaluation.model.path == "models/00001-2.keras" and read_file(tmp_path, evaluation.model)
     )
     found = load_network(tmp_path / evaluation.model.path)
-    assert found.facts == {"preprocessing": "threshold"} and found.preprocessing == "threshold"
+    assert found.facts == facts_of(data) and found.preprocessing == "threshold"
     assert found.model.inputs[0].name == "image" and not found.model.compiled
     assert evaluation.predictions
     with np.load(tmp_path / evaluation.predictions.path) as stored:
