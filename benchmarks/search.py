@@ -8,7 +8,7 @@ with each of some seeds, and looked at after every 1,000 images (an epoch of `tr
 500 validation images were right, the loss, and which images were right at the best epoch. A replay is a sweep by the
 project's own loop, on a backend that reads a trial's epochs from the table. So that replays differ, each point's curve
 is that of a seed drawn for this point. What a point is worth is its mean over all seeds; the regret of a choice is what
-the best point has more. Two points are told apart where the interval of their difference at 95 % (by seeds and images,
+the best point has more. Two points differ significantly where the interval of their difference at 95 % (by seeds and images,
 for this one pair) leaves zero out.
 """
 
@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> None:
     seeds = len(next(iter(curves.values())))
     console.print(f"{len(curves)} points, {seeds} seeds, {EPOCHS} epochs of 1,000 images; {SEARCHES} searches each")
     table = new_table(
-        "search", "epochs", "of the grid's", "regret", "largest", "not told apart", "the best", text=("search",)
+        "search", "epochs", "of the grid's", "regret", "largest", "not different", "the best", text=("search",)
     )
     table.add_row("any point", "0", "0.0%", *worth(curves, list(curves)))
     with ProcessPoolExecutor() as pool:
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> None:
 
 
 def worth(curves: Curves, chosen: list[int]) -> list[str]:
-    """Mean and largest regret in points of accuracy; shares of choices not told apart from the best, and that are it."""
+    """Mean and largest regret in points of accuracy; shares of choices not significantly different from the best, and that are it."""
     regrets = [regret(curves, point) for point in chosen]
     same = [is_as_good(curves, point) for point in chosen]
     best = [point == best_point(curves) for point in chosen]
@@ -128,7 +128,7 @@ def regret(curves: Curves, point: int) -> float:
 
 
 def is_as_good(curves: Curves, point: int) -> bool:
-    """Whether a point cannot be told apart from the best."""
+    """Whether a point is not significantly different from the best."""
     best = best_point(curves)
     if point == best:
         return True

@@ -23,6 +23,7 @@ from src.analysis.ranking import rank_points
 from src.base.disk import contents
 from src.base.errors import UserError
 from src.base.processes import catch_signals
+from src.base.text import command
 from src.config.schema import Config
 from src.data.dataset import Dataset
 from src.data.load import load, load_same
@@ -138,9 +139,11 @@ def sync(sweep: Sweep, console: Console, mlruns: Path | None = None, uri: str | 
         paths = config.paths.model_copy(update={"mlruns": str(mlruns)} if mlruns else {})
         tracking = config.tracking.model_copy(update={"uri": uri} if uri else {})
         config = config.model_copy(update={"paths": paths, "tracking": tracking})
+        words = [sweep.name, *(["--uri", uri] if uri else [])]
+        again = command("sync", *words, sweeps=sweep.path.parent, mlruns=paths.mlruns)
         with (
             closing(Ledger.open(sweep.path, sweep.objective)) as ledger,
-            Completion(console, sweep.name) as shown,
+            Completion(console, again) as shown,
             MlflowObserver(config, sweep.path, ledger.history, shown.on_notice) as mirror,
         ):
             complete(ledger, mirror.complete(is_done=True), interrupt)

@@ -228,7 +228,7 @@ def count_pairs(contrasts: Sequence[Contrast]) -> str:
 
 def number_of_seeds(count: int) -> str:
     """`1 fresh seed`, `5 fresh seeds`."""
-    return f"{count} fresh seed{'' if count == 1 else 's'}"
+    return number_of(count, "fresh seed")
 
 
 def described(contrast: Contrast, objective: Objective) -> str:

@@ -43,7 +43,7 @@ def find_ink(page: Grey) -> Grey | None:
     ink, mask, unexplained = found
     is_alone = unexplained <= UNEXPLAINED and num_borders(mask) <= 1
     if not (is_alone and is_narrow(mask, extent_of(mask))) and (local := ink_of_surroundings(page)):
-        is_part = mask[local[1]].mean() > 0.5  # of thick ink; what is written on a sheet is beside its paper
+        is_part = np.median(ink[local[1]]) > 0.5  # of thick ink; what is written on a sheet stands out from it
         ink, mask = (ink, mask) if is_alone and is_part else local
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     near = ndimage.binary_dilation(mask, iterations=max(1, max(page.shape) // 100))
@@ -151,7 +151,7 @@ def darkness(page: Grey) -> Grey:
 def lightness(page: Grey) -> Grey:
     """How much lighter each place is than what is near to it."""
     dark: Grey = ndimage.grey_opening(page, max(3, round(WIDEST * max(page.shape))))
-    return page - dark
+    return (page - dark) / (np.maximum(page, 0.15) if NORM else 1)
 
 
 def written_thing(contrast: Grey, light: Grey) -> Thing | None:
@@ -215,7 +215,7 @@ def has_edge(thing: Thing, light: Grey) -> bool:
     within = ndimage.maximum_filter(light, 2 * REACH + 1)[rows[ring], columns[ring]]
     ink = np.median(light[mask])
     usual = ink - np.median(light[ring])
-    if ink - nearby < 0.5 * usual:
+    if usual < MIN_CONTRAST / 2 or ink - nearby < 0.5 * usual:
         return False
     return bool(np.mean(within - light[ring] < INK_LEVEL * usual) <= 0.1)
 
@@ -250,4 +250,5 @@ def disc(diameter: int) -> Mask:
     return inside
 
 
-SM = 400
+SM = 250
+NORM = False

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from src.analysis.ranking import Ranking
-from src.analysis.tables import left_out
 from src.base.disk import free_bytes
-from src.base.errors import UserError
+from src.base.errors import RefusedError, UserError
 from src.base.processes import Interrupt
-from src.base.text import number_of, show_bytes, spans
+from src.base.text import show_bytes
 from src.config.identity import budget
 from src.config.schema import Config
 from src.data.dataset import Dataset
@@ -27,6 +26,7 @@ from src.data.load import load
 from src.execution.backend import Backend
 from src.execution.coordinator import Coordinator, propose, run
 from src.execution.local import LocalBackend, allowed_workers
+from src.execution.overview import explain_infeasible
 from src.execution.reuse import Library
 from src.ledger import environment
 from src.ledger.database import Ledger
@@ -36,7 +36,7 @@ from src.ledger.jobs import CheckJob, Slot
 from src.ledger.lock import lock_sweep
 from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Notice, Opened, Planned, Stopping
 from src.ledger.records import Invocation, PointState, Role, Trial, TrialState
-from src.ledger.sweep_folder import create_or_check, similar_sweeps, sweep_path, write_last
+from src.ledger.sweep_folder import create_or_check, forget_refused, similar_sweeps, sweep_path, write_last
 from src.search.estimate import bytes_needed
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule, is_bounded, is_complete, next_job
@@ -123,7 +123,8 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
         write_last(path, config, command)
         with closing(Ledger.open(path, problem.objective)) as ledger:
             schedule = Schedule.of(problem, ledger.history)
-            yield Session(schedule, data, path, ledger, Opened(path, is_new, similar))
+            with forget_refused(path, ledger.history):
+                yield Session(schedule, data, path, ledger, Opened(path, is_new, similar))
 
 
 def run_session(session: Session) -> None:
@@ -282,8 +283,7 @@ def refuse_infeasible(history: History) -> None:
     """Raises UserError where none of the points can be trained, with the reasons."""
     points = history.points
     if points and not any(point.state.is_open for point in points):
-        reasons = "\n       ".join(f"{reason} (points {spans(n)})" for reason, n in left_out(history).items())
-        raise UserError(f"none of the {number_of(len(points), 'point')} can be trained:\n       {reasons}")
+        raise RefusedError(explain_infeasible(history))
 
 
 def refuse_full_disk(session: Session) -> None:

@@ -32,7 +32,7 @@ def ordered(values: Sequence[Any]) -> list[str]:
 
 
 def values_as_keys(values: Sequence[Any]) -> list[Any]:
-    """Lists cannot be told apart in a dict: they stand as text."""
+    """Lists are no keys of a dict: they stand as text."""
     return [str(value) if isinstance(value, list | dict) else value for value in values]
 
 

@@ -11,7 +11,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from src.analysis.ranking import PointResult, point_results
-from src.base.text import last
+from src.base.text import last, number_of
 from src.figures.axes import bins, focus, heights, is_continuous, is_logarithmic, ordered, use_decades
 from src.figures.style import BLUE, GREY, ORANGE, new_figure, shorten, tidy
 from src.ledger.history import History
@@ -169,9 +169,9 @@ def note_hidden(figure: Figure, found: Sequence[PointResult], objective: str, li
     for count, where, value in ((below, "below", min(values)), (above, "above", max(values))):
         if count:
             words = (
-                f"{count} {'point' if count == 1 else 'points'} {where} (down to {value:.3f})"
+                f"{number_of(count, 'point')} {where} (down to {value:.3f})"
                 if where == "below"
-                else f"{count} {'point' if count == 1 else 'points'} above (up to {value:.3f})"
+                else f"{number_of(count, 'point')} above (up to {value:.3f})"
             )
             figure.axes[0].annotate(
                 words, (0.02, 0.02 if where == "below" else 0.94), xycoords="axes fraction", fontsize=7, color=ORANGE

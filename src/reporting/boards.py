@@ -9,7 +9,7 @@ from rich.table import Table
 
 from src.analysis.ranking import rank_points
 from src.analysis.tables import point_table, trial_table
-from src.base.text import short_keys, show, show_bytes, show_metric
+from src.base.text import last, short_keys, show, show_bytes, show_metric
 from src.ledger.history import History
 from src.ledger.objective import Objective
 from src.ledger.records import PointState, Role, TrialState
@@ -91,7 +91,7 @@ def board_of_values(table: list[dict[str, Any]], objective: Objective) -> Table:
     count, mean = ("matched", matched) if is_compared else ("trials", objective.name)
     is_same = {show_metric(row[of_first]) for row in table if row["pairs"]} <= {show_metric(table[0][matched])}
     beside = [] if is_same else ["the first's"]
-    names = [key.rpartition(".")[2], "n", objective.name, *beside, "seconds", "behind", "95% interval"]
+    names = [last(key), "n", objective.name, *beside, "seconds", "behind", "95% interval"]
     board = new_table(*names, text=("key",))
     for place, row in enumerate(table):
         low, high = row["behind_low"], row["behind_high"]

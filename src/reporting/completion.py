@@ -6,7 +6,6 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from src.base.text import command
 from src.ledger.notices import Completed, Completing
 
 
@@ -15,7 +14,7 @@ class Completion:
     """Says what is waited for after training, and whether it is complete."""
 
     console: Console
-    name: str = ""  # the sweep's
+    again: str = ""  # the command that completes it
     status: Status | None = None
 
     def __enter__(self) -> "Completion":
@@ -40,5 +39,5 @@ class Completion:
             case Completed(what=what, reason=reason):
                 self.stop()
                 if reason:
-                    text = f"{what} is not complete: {reason}. To complete it: {command('sync')} {self.name}"
+                    text = f"{what} is not complete: {reason}. To complete it: {self.again}"
                     self.console.print(text, style="yellow", markup=False, soft_wrap=True)

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.analysis.ranking import best
-from src.base.text import number_of, show_seconds, show_value
+from src.base.text import command, number_of, show_seconds, show_value
 from src.data.dataset import Dataset
 from src.ledger.events import Checked, EpochEnded, Event, Failed, Finished, Paused, Reused
 from src.ledger.history import History
@@ -37,7 +37,7 @@ from src.reporting.completion import Completion
 from src.reporting.console import overview, print_next_steps, result
 from src.reporting.data import describe_images
 from src.search.estimate import seconds_left
-from src.search.schedule import Schedule, trials_to_come
+from src.search.schedule import Schedule, is_tried_again, trials_to_come
 
 log = logging.getLogger("sweep")
 STOPPING = "stopping at the end of the running epochs; once more to stop at once"
@@ -102,9 +102,10 @@ class Screen:
             case Paused() | Reused(state=TrialState.PAUSED):
                 self.say(self.describe_paused(event))
             case Reused():
-                self.say(describe_taken(event))
+                self.say(f"trial {event.trial}: {number_of(len(event.epochs), 'epoch')} taken from {event.origin}")
             case Failed():
-                self.say(f"{describe_subject(event.job)} failed: {event.message}", "warning")
+                again = " and is tried again" if is_tried_again(self.schedule, event.job) else ""
+                self.say(f"{describe_subject(event.job)} failed{again}: {event.message}", "warning")
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
             case EpochEnded() if len(self.history.trials) == 1 and self.count_all() == 1:
@@ -156,7 +157,8 @@ class Screen:
     def show_opened(self, opened: Opened) -> None:
         """Which sweep this is; a new one may be an old one with a key changed by mistake."""
         self.path = path = opened.path
-        self.completion.name = path.name
+        mlruns = self.schedule.problem.config.paths.mlruns
+        self.completion.again = command("sync", path.name, sweeps=path.parent, mlruns=mlruns)
         state = "new" if opened.is_new else "going on"
         self.console.print(f"sweep [b]{path.name}[/b] in {escape(os.path.relpath(path))} ({state})", soft_wrap=True)
         fact, *questions = describe_images(self.data, self.schedule.problem.config.training)
@@ -278,11 +280,6 @@ def describe_subject(job: Job) -> str:
     return f"{what} {job.subject} ({job.kind})"
 
 
-def describe_taken(event: Reused) -> str:
-    """What a trial begins with."""
-    return f"trial {event.trial}: {number_of(len(event.epochs), 'epoch')} taken from {event.origin}"
-
-
 def describe_epoch(epoch: Epoch) -> str:
     """The metrics of an epoch."""
     shown = ("accuracy", "loss", "val_accuracy", "val_loss")
@@ -291,7 +288,7 @@ def describe_epoch(epoch: Epoch) -> str:
 
 def start_log(path: Path) -> None:
     """Everything said goes to the sweep's log too."""
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.setLevel(logging.INFO)
     log.propagate = False

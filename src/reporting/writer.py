@@ -43,5 +43,6 @@ class ReportWriter:
             html.write(self.sweep, self.history, self.data)
         except Exception as error:  # a full disk, or a picture that fails in any other way
             log.exception("the report")
-            again = f"To write it: {command('compare')} {self.sweep.name} --report"
-            self.tell(Trouble(f"the report is not written: {type(error).__name__}: {first_line(error)}. {again}"))
+            again = command("compare", self.sweep.name, sweeps=self.sweep.path.parent)
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            self.tell(Trouble(f"the report is not written: {reason}. To write it: {again} --report"))

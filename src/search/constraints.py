@@ -4,11 +4,12 @@ They are parsed and worked out here, node by node; nothing of them is ever run a
 """
 
 import ast
+import difflib
 import operator
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from src.base.errors import UserError, suggest
+from src.base.errors import RefusedError, UserError, suggest
 
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -49,9 +50,16 @@ def parse(text: str, known: Collection[str]) -> ast.expr:
         raise UserError(f"search.constraints: '{text}': {words}; write it as in: {example}") from error
     for name in names:
         if name not in known:
-            quoted = f" (a word is quoted: '{name}')" if "." not in name else ""
-            raise UserError(f"search.constraints: '{text}': there is no key '{name}'{quoted}{suggest(name, known)}.")
+            raise UserError(f"search.constraints: '{text}': there is no key '{name}'{explain_unknown(name, known)}.")
     return node
+
+
+def explain_unknown(name: str, known: Collection[str]) -> str:
+    """Which key may be meant; what has no dot is rather a word that stands there without quotes."""
+    if "." in name:
+        return suggest(name, known)
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{f' (perhaps {near[0]})' if near else ''}; a word needs quotes of its own: '{name}'"
 
 
 def holds(node: ast.expr, values: Values) -> bool:
@@ -61,7 +69,7 @@ def holds(node: ast.expr, values: Values) -> bool:
     except NotSetError:
         return True
     except (TypeError, ZeroDivisionError, LookupError, OverflowError) as error:
-        raise UserError(f"search.constraints: '{ast.unparse(node)}' cannot be worked out: {error}.") from error
+        raise RefusedError(f"search.constraints: '{ast.unparse(node)}' cannot be evaluated: {error}.") from error
 
 
 def read_names(node: ast.AST) -> Iterator[str]:

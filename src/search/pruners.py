@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from src.base.text import number_of
 from src.config.schema import Search
 from src.ledger.objective import OBJECTIVES
 from src.ledger.records import Epoch, Role, Trial, TrialState
@@ -174,4 +175,4 @@ def result(search: Search, trial: Trial, step: int) -> tuple[float, float]:
 
 def spoken(epochs: int) -> str:
     """`1 epoch`, `3 epochs`."""
-    return f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    return number_of(epochs, "epoch")

@@ -191,6 +191,19 @@ def is_given_up(schedule: Schedule, trial: Trial) -> bool:
     return schedule.history.crashes[EvaluateJob.kind, trial.number] > schedule.problem.config.search.retries
 
 
+def is_tried_again(schedule: Schedule, job: Job) -> bool:
+    """Whether what has failed is given to a worker once more, by itself."""
+    history = schedule.history
+    match job:
+        case TrainJob(trial=number):
+            return schedule.index.wants_training(history.trial(number), schedule.budget)
+        case EvaluateJob(trial=number):
+            return not is_given_up(schedule, history.trial(number))
+        case CheckJob(point=number):
+            return history.point(number).state == PointState.UNCHECKED
+    return False
+
+
 def newly_pruned(schedule: Schedule) -> list[Pruned]:
     """Trials that wait at a rung and go no further, with the reason."""
     limits = schedule.index.rungs.limits

@@ -13,6 +13,7 @@ A space nests like the configuration; its leaves say what a key may be:
       momentum: {choice: [0.0, 0.9], when: {optimizer: sgd}}             # only where that has been chosen
 """
 
+import difflib
 import json
 import math
 from collections.abc import Iterator
@@ -100,9 +101,17 @@ def walk(node: Any, configuration: Any, key: str) -> Iterator[Dimension]:
         raise UserError(f"{where}.{indices[0]}: number the entries of a list from 0: 0, 1, 2.")
     for name, child in node.items():
         path = f"{key}.{name}" if key else str(name)
+        refuse_misspelt(str(name), configuration, path)
         if not key and name not in GROUPS:
             raise UserError(f"search.space.{name}: cannot be searched{suggest(str(name), GROUPS)}.")
         yield from walk(child, look_up(configuration, str(name), key, path), path)
+
+
+def refuse_misspelt(name: str, configuration: Any, path: str) -> None:
+    """Raises UserError for `choices` or `wehn`, unless the configuration has such a key."""
+    meant = difflib.get_close_matches(name, RESERVED, n=1, cutoff=0.7)
+    if meant and not (isinstance(configuration, dict) and name in configuration):
+        raise UserError(f"search.space.{path}: there is no such key; did you mean '{meant[0]}'?")
 
 
 CHOSEN: Any = object()  # stands for a part of the configuration that a point chooses: its keys are not known yet

@@ -88,6 +88,7 @@ def test_a_space_without_a_point_that_can_be_trained(home: Home) -> None:
         assert said.startswith("none of the 4 points can be trained:")
         assert "constraint: architecture.kernel > 3 (points 1–2)" in said and "too small (points 3–4)" in said
         assert witness.finished == [] and "Planned" not in witness.notices()
+        assert not list((home.root / "sweeps").iterdir()), "its command could only fail again"
     home.answer = lambda job: iter([Checked(3, "too small")]) if job.subject == 3 and is_check(job) else answer(job)
     home.run(overrides=("search.seed=1",))
 

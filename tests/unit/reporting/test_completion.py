@@ -11,7 +11,7 @@ from src.reporting.completion import Completion
 def completion(**how: object) -> tuple[Completion, io.StringIO]:
     """Of a sweep called `a`, and what it prints."""
     file = io.StringIO()
-    return Completion(Console(width=200, file=file, **how), "a"), file  # type: ignore[arg-type]
+    return Completion(Console(width=200, file=file, **how), "python -m src.sync a --sweeps A"), file  # type: ignore[arg-type]
 
 
 def test_with_no_terminal() -> None:
@@ -29,7 +29,7 @@ def test_where_it_is_not_complete() -> None:
     shown.on_notice(Completed("MLflow", "it does not answer [1]"))
     said = file.getvalue().rstrip()
     assert said.startswith("MLflow is not complete: it does not answer [1]. To complete it: ")
-    assert said.endswith("-m src.sync a")
+    assert said.endswith("To complete it: python -m src.sync a --sweeps A")
 
 
 def test_on_a_terminal() -> None:

@@ -107,10 +107,10 @@ def test_what_is_taken_from_another_sweep() -> None:
 @pytest.mark.parametrize(
     ("job", "line"),
     [
-        (train_job(2), "trial 2 failed: an error"),
+        (train_job(2), "trial 2 failed and is tried again: an error"),
         (CheckJob(1, trial_config()), "point 1 (check) failed: an error"),
         (ProbeJob(2, 5, trial_config()), "point 2 (probe) failed: an error"),
-        (EvaluateJob(1, 1, trial_config(), file("b")), "trial 1 (evaluate) failed: an error"),
+        (EvaluateJob(1, 1, trial_config(), file("b")), "trial 1 (evaluate) failed and is tried again: an error"),
     ],
 )
 def test_a_failure(job: Job, line: str, log: pytest.LogCaptureFixture) -> None:
@@ -118,6 +118,17 @@ def test_a_failure(job: Job, line: str, log: pytest.LogCaptureFixture) -> None:
     stage = Stage()
     stage.hear(Failed(job, Cause.CRASH, "an error"))
     assert stage.lines() == [line] and log.record_tuples == [("sweep", logging.WARNING, line)]
+
+
+def test_a_failure_for_good() -> None:
+    """After the last retry, and where the loss is no number, nothing is said of another."""
+    stage = Stage(("search.retries=1",))
+    for _ in range(2):
+        stage.hear(Failed(train_job(2), Cause.CRASH, "an error"))
+    stage.hear(Failed(train_job(1), Cause.NAN, "the loss is NaN"))
+    again, *lines = stage.lines()
+    assert again == "trial 2 failed and is tried again: an error"
+    assert lines == ["trial 2 failed: an error", "trial 1 failed: the loss is NaN"]
 
 
 def test_what_only_goes_to_the_log(log: pytest.LogCaptureFixture) -> None:
@@ -202,6 +213,6 @@ def test_the_log(tmp_path: Path) -> None:
     stage.hear(Failed(train_job(2), Cause.CRASH, "an error"))
     stage.train(1, 0.2, 0.1, 0.1)
     warning, *_, last = (tmp_path / "sweep.log").read_text().splitlines()
-    assert warning.endswith(" WARNING trial 2 failed: an error")
+    assert warning.endswith(" WARNING trial 2 failed and is tried again: an error")
     assert last.endswith(" INFO     1/2  trial 1: activation=relu: val_accuracy 0.2000 at epoch 1, 3.0 s; 3 s left")
     assert not logging.raiseExceptions

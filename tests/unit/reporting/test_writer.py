@@ -73,4 +73,5 @@ def test_a_report_that_cannot_be_written(place: Place) -> None:
     assert trouble.message.startswith(
         "the report is not written: OSError: [Errno 28] No space left on device. To write"
     )
-    assert trouble.message.endswith(f"-m src.compare {place.folder.name} --report")
+    folders = f"{place.folder.name} --sweeps {place.folder.parent}"
+    assert trouble.message.endswith(f"-m src.compare {folders} --report")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.base.errors import UserError
+from src.base.errors import RefusedError, UserError
 from src.search.constraints import holds, parse
 from tests.unit.examples import history_of
 
@@ -43,6 +43,8 @@ def test_holds(text: str, answer: bool) -> None:
         ("architecture.kernel < ", "invalid syntax"),
         ("architecture.kernel = 3", "invalid syntax"),
         ("", "write it as in"),
+        ("optimizer.name == adam", "there is no key 'adam'; a word needs quotes of its own: 'adam'."),
+        ("filter < 3", "there is no key 'filter'"),
         ("1 < " * 200 + "2", "longer than"),
         ("f'{architecture.kernel}' == 3", "not allowed"),
         ("architecture.filters[architecture.kernel] == 3", "not allowed"),
@@ -69,8 +71,16 @@ def test_any_text(text: str) -> None:
 )
 def test_what_cannot_be_worked_out(text: str) -> None:
     """A comparison of unlike things says so, with the expression."""
-    with pytest.raises(UserError, match="cannot be worked out"):
+    with pytest.raises(RefusedError, match="cannot be evaluated"):
         holds(parse(text, KEYS), VALUES)
+
+
+def test_how_long_a_constraint_may_be() -> None:
+    """Five hundred characters, blanks among them."""
+    text = "architecture.kernel < 4".rjust(500)
+    assert not holds(parse(text, KEYS), {"architecture.kernel": 5})
+    with pytest.raises(UserError, match="longer than 500 characters"):
+        parse(" " + text, KEYS)
 
 
 def test_points_that_break_one_are_named() -> None:

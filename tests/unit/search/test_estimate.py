@@ -6,8 +6,9 @@ import pytest
 
 from src.ledger.events import Failed
 from src.ledger.history import History
+from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Invocation, Probe, TrialState
-from src.search.estimate import bytes_needed, measure, search_epochs, seconds_left
+from src.search.estimate import bytes_needed, mean_operations, measure, search_epochs, seconds_left
 from src.search.schedule import Schedule, trials_to_come
 from tests.unit.examples import SPACE, add_trials, epoch, finish, prepared, schedule_of, train_job
 
@@ -64,6 +65,15 @@ def test_a_pruner_saves_time() -> None:
     assert seconds_left(schedule, IMAGES, 1) == pytest.approx(4 * PREPARE + 6 * each)
     history.trial(1).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 1000)))
     assert seconds_left(schedule, IMAGES, 1) == pytest.approx(3 * PREPARE + 5 * each)
+
+
+def test_a_pruner_saves_time_of_points_to_come() -> None:
+    """Those that a sampler has still to propose are among the trials that it prunes."""
+    words = ("search.strategy=tpe", "search.max_trials=12", "search.pruner=top_k", "search.keep=2")
+    schedule = probed(*words, space=WIDE, probes=(1, 5, 10))
+    assert (len(schedule.history.trials), search_epochs(schedule)) == (10, 12 + 2 * 2)
+    each = IMAGES * (BASE + SLOPE * 5500)
+    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(12 * PREPARE + 16 * each)
 
 
 def test_a_budget_of_epochs_bounds_the_time() -> None:
@@ -127,6 +137,26 @@ def test_disk() -> None:
     assert copies == 2 * sum(weights)
     no_checkpoints = schedule_on(history, "tracking=none", "checkpoints.keep=0")
     assert bytes_needed(no_checkpoints)[0] == sum(each[2:])  # two under way
+
+
+def test_disk_of_mlflow() -> None:
+    """A copy of the weights for each kind of file, what fits into weights.txt, and something fixed a run, kept or not."""
+    schedule, fixed = probed(), 4 * 300_000
+    options = [f"tracking.{kind}=true" for kind in ("checkpoint", "model", "weights_npz", "weights_txt")]
+    three = schedule_on(schedule.history, *options, "tracking.weights_txt_values=150")
+    assert bytes_needed(three)[1] == fixed + 3 * 4 * (100 + 200 + 300 + 400) + 13 * (100 + 150 + 150 + 150)
+    two = schedule_on(schedule.history, *options, "tracking.weights_txt=false", "tracking.keep=2")
+    assert bytes_needed(two)[1] == fixed + 3 * 4 * (300 + 400)
+    few = schedule_on(schedule.history, "tracking=none", "checkpoints.keep=1")
+    assert bytes_needed(few) == (20 * (200 + 300 + 400), 0)  # one kept, two under way
+
+
+def test_mean_operations() -> None:
+    """Of the trials' points, each as often as it has trials; none where there are none."""
+    assert mean_operations(History(ACCURACY)) == 0
+    history = probed("search.repeats=2").history
+    del history.trials[5:]
+    assert mean_operations(history) == (1000 + 1000 + 2000 + 3000 + 4000) / 5
 
 
 def test_what_follows_the_search_costs_too() -> None:

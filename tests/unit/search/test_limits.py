@@ -10,19 +10,17 @@ from tests.unit.examples import config, epoch
 
 
 def limits_of(
-    pruner: str, *results: list[float], until: int = 9, lost: Collection[int] = (), finished: Collection[int] = (),
-    rung: int = 1, factor: int = 3,
-) -> Limits:  # fmt: skip
-    """The limits of trials with these accuracies, an epoch each."""
-    changed = {"pruner": pruner, "rung": rung, "factor": factor, "keep": 2}
+    pruner: str, *results: list[float], lost: Collection[int] = (), finished: Collection[int] = (), rung: int = 1
+) -> Limits:
+    """The limits of trials with these accuracies, an epoch each, of nine; the best two or one in three go on."""
     trials = [
         Trial(number, number, Role.SEARCH, 0, 0, epochs=[epoch(n, accuracy) for n, accuracy in enumerate(own, 1)])
         for number, own in enumerate(results, 1)
     ]
     for number in finished:
         trials[number - 1].state = TrialState.FINISHED
-    search = config().search.model_copy(update=changed)
-    return limits(search, trials, until, lambda trial: trial.number in {*lost, *finished})
+    search = config().search.model_copy(update={"pruner": pruner, "rung": rung, "factor": 3, "keep": 2})
+    return limits(search, trials, 9, lambda trial: trial.number in {*lost, *finished})
 
 
 def test_all_wait_at_a_rung_until_the_last_is_there() -> None:
@@ -85,8 +83,8 @@ def test_asha_waits_for_nobody() -> None:
     assert limits_of("asha", [0.1], [0.2], []) == dict.fromkeys((1, 2, 3), Limit(1))
     assert limits_of("asha", [0.1], [0.3], [0.2], []) == {1: Limit(1), 2: Limit(3), 3: Limit(1), 4: Limit(1)}
     first = [[accuracy] for accuracy in (0.1, 0.2, 0.3, 0.4, 0.5)]
-    assert limits_of("asha", *first, [0.6, 0.6, 0.6])[6] == Limit(9)  # all others have their end or their rung
-    assert limits_of("asha", *first, [0.6, 0.6, 0.6], [])[6] == Limit(3)
+    assert limits_of("asha", *first, [0.6, 0.6, 0.6])[6] == Limit(3)  # trial 5 is promoted too, and on its way
+    assert limits_of("asha", *first, [0.6, 0.6, 0.6], lost=[5])[6] == Limit(9)
 
 
 def test_asha_prunes_when_all_have_ended() -> None:

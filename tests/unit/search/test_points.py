@@ -7,7 +7,7 @@ import pytest
 
 from src.base.errors import UserError
 from src.ledger.records import Point
-from src.search.points import configure, grid, options, parse_start, size
+from src.search.points import configure, grid, is_value, options, parse_start, size
 from src.search.space import parse
 from tests.unit.examples import plain
 
@@ -147,6 +147,29 @@ def test_points_to_start_with_are_checked(point: dict[str, Any], words: str) -> 
     """A starting point that is not in the space is named by its key."""
     with pytest.raises(UserError, match=words):
         parse_start([point], parse(CONDITIONAL, CONFIGURATION))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "is_one"),
+    [
+        ("int", 2, True),
+        ("int", 1, True),
+        ("int", 5, True),
+        ("int", 0, False),
+        ("int", 6, False),
+        ("int", 2.5, False),
+        ("int", True, False),
+        ("int", "2", False),
+        ("float", 2, True),
+        ("float", 2.5, True),
+        ("float", 5.1, False),
+        ("float", 0.9, False),
+        ("float", True, False),
+    ],
+)
+def test_what_lies_in_a_range(kind: str, value: Any, is_one: bool) -> None:
+    """Numbers from its lowest to its highest, both included; whole ones where it has only these, and no truth values."""
+    assert is_value(leaf({kind: {"min": 1, "max": 5}}), value) == is_one
 
 
 def test_points_to_start_with() -> None:
