@@ -1,6 +1,6 @@
 """Test digits as photographs might show them, each by a seed of its own.
 
-`CONDITIONS` are those that `src.data.image_files` was tuned on (with few digits); `HELD_BACK` were drawn afterwards,
+`CONDITIONS` are those that `src.data.ink` was tuned on (with few digits); `HELD_BACK` were drawn afterwards,
 and nothing was changed after they were read.
 """
 
@@ -20,11 +20,7 @@ VIEW = (360, 480)  # of the photograph of a table
 def photograph(image: NDArray[np.uint8], draw: Draw, seed: int) -> Image.Image:
     """A digit H×W×1 as a page that shows it."""
     rng = np.random.default_rng(seed)
-    page = draw(image[..., 0] / 255, rng)
-    return Image.fromarray((np.clip(page, 0, 1) * 255).astype(np.uint8))
-
-
-# ------------------------------------------------------------------------------------ pages alone
+    return Image.fromarray((np.clip(draw(image[..., 0] / 255, rng), 0, 1) * 255).astype(np.uint8))
 
 
 def large(ink: Page, rng: np.random.Generator) -> Page:
@@ -61,11 +57,7 @@ def uneven(ink: Page, rng: np.random.Generator) -> Page:
 
 def everything(ink: Page, rng: np.random.Generator) -> Page:
     """Small, off-centre, grey on grainy paper, light from one side."""
-    page = uneven(ink, rng)
-    return page + rng.normal(0, 0.04, page.shape)
-
-
-# --------------------------------------------------------------------------- sheets, lines, shadows
+    return uneven(ink, rng) + rng.normal(0, 0.04, (240, 320))
 
 
 def on_a_table(ink: Page, rng: np.random.Generator) -> Page:
@@ -89,11 +81,7 @@ def lined(ink: Page, rng: np.random.Generator) -> Page:
 
 def squared(ink: Page, rng: np.random.Generator) -> Page:
     """Paper with squares, a little tilted."""
-    digit = place(enlarge(ink, int(rng.integers(80, 200))), VIEW, rng)
-    return camera(0.92 - 0.75 * np.maximum(digit, ruling(VIEW, rng.uniform(14, 24), rng, squares=True)), rng)
-
-
-# ------------------------------------------------------------------------------------- held back
+    return squared_page(enlarge(ink, int(rng.integers(80, 200))), rng)
 
 
 def on_wood(ink: Page, rng: np.random.Generator) -> Page:
@@ -105,8 +93,7 @@ def on_wood(ink: Page, rng: np.random.Generator) -> Page:
 
 def fine_pen(ink: Page, rng: np.random.Generator) -> Page:
     """Squared paper, written on with a pen that is three pixels wide."""
-    digit = place(trace(enlarge(ink, int(rng.integers(100, 200)))), VIEW, rng)
-    return camera(0.92 - 0.75 * np.maximum(digit, ruling(VIEW, rng.uniform(14, 24), rng, squares=True)), rng)
+    return squared_page(trace(enlarge(ink, int(rng.integers(100, 200)))), rng)
 
 
 def on_a_board(ink: Page, rng: np.random.Generator) -> Page:
@@ -143,7 +130,53 @@ def under_a_lamp(ink: Page, rng: np.random.Generator) -> Page:
     return camera(page * (1 - rng.uniform(0.3, 0.6) * (1 - bright)), rng)
 
 
+# ------------------------------------------------------------------------------------- held back
+
+
+def on_a_cloth(ink: Page, rng: np.random.Generator) -> Page:
+    """A pad with a grid of dots on a checked cloth."""
+    sheet = 0.9 - 0.7 * place(enlarge(ink, int(rng.integers(80, 180))), SHEET, rng, margin=36)
+    apart = int(rng.integers(14, 22))
+    sheet[apart // 2 :: apart, apart // 2 :: apart] -= 0.2
+    fields = np.add.outer(np.arange(VIEW[0]) // 30 % 2, np.arange(VIEW[1]) // 30 % 2)
+    return camera(lay(sheet, 0.25 + 0.2 * fields, rng), rng)
+
+
+def on_a_whiteboard(ink: Page, rng: np.random.Generator) -> Page:
+    """Grey marker on a board in a dark frame, with a window's reflection on it."""
+    digit = place(enlarge(ink, int(rng.integers(80, 180))), SHEET, rng, margin=36)
+    board = 0.65 - rng.uniform(0.25, 0.5) * digit
+    distance = np.hypot(across(SHEET, 0) - rng.uniform(-100, 100), across(SHEET, np.pi / 2) - rng.uniform(-100, 100))
+    board = board + 0.3 / (1 + np.exp(np.clip((distance - 60) / 8, -50, 50)))
+    return camera(lay(board, np.full(VIEW, rng.uniform(0.1, 0.4)), rng), rng)
+
+
+def under_a_hand(ink: Page, rng: np.random.Generator) -> Page:
+    """Rough paper with the shadow of a hand on it, fingers spread."""
+    rough = ndimage.gaussian_filter(rng.normal(0, 1, VIEW), 1.5)
+    page = (0.85 + 0.03 * rough / rough.std()) * (1 - 0.8 * place(enlarge(ink, int(rng.integers(80, 200))), VIEW, rng))
+    angle, start = rng.uniform(0, 2 * np.pi), rng.uniform(-0.1, 0.2) * VIEW[0]
+    along, beside = across(VIEW, angle) - start, across(VIEW, angle + np.pi / 2)
+    fingers = (along > 0) & (np.abs(beside) < 150) & ((np.abs(beside + 150) % 75 < 45) | (along > 140))
+    return camera(page * (1 - rng.uniform(0.3, 0.6) * ndimage.gaussian_filter(fingers.astype(float), 3)), rng)
+
+
+def in_pencil(ink: Page, rng: np.random.Generator) -> Page:
+    """Grey strokes on a lined sheet with a margin, its edges in view."""
+    digit = place(enlarge(ink, int(rng.integers(80, 160))), (SHEET[0], SHEET[1] - 60), rng, margin=36)
+    lines = ruling(SHEET, rng.uniform(18, 32), rng, squares=False)
+    lines[:, 52:54] = 0.4
+    sheet = 0.92 - 0.45 * np.maximum(np.pad(digit, ((0, 0), (60, 0))), 0.6 * lines)
+    return camera(lay(sheet, np.full(VIEW, rng.uniform(0.2, 0.7)), rng) * light(VIEW, 0.15, rng), rng)
+
+
 # ----------------------------------------------------------------------------------- parts of pages
+
+
+def squared_page(digit: Page, rng: np.random.Generator) -> Page:
+    """A digit anywhere on paper with squares."""
+    ink = np.maximum(place(digit, VIEW, rng), ruling(VIEW, rng.uniform(14, 24), rng, squares=True))
+    return camera(0.92 - 0.75 * ink, rng)
 
 
 def enlarge(ink: Page, side: int) -> Page:
@@ -156,8 +189,7 @@ def trace(ink: Page) -> Page:
     """The middle of its strokes, three pixels wide."""
     depth = ndimage.distance_transform_edt(ink > 0.5)
     middle = (depth > 1) & (depth >= ndimage.maximum_filter(depth, 5) - 1)
-    traced: Page = ndimage.binary_dilation(middle).astype(np.float64)
-    return traced
+    return np.asarray(ndimage.binary_dilation(middle), np.float64)
 
 
 def place(digit: Page, shape: tuple[int, int], rng: np.random.Generator, margin: int = 0) -> Page:
@@ -171,8 +203,7 @@ def place(digit: Page, shape: tuple[int, int], rng: np.random.Generator, margin:
 def across(shape: tuple[int, ...], angle: float) -> Page:
     """How far each place lies in a direction: 0 in the middle, in pixels."""
     y, x = np.mgrid[: shape[0], : shape[1]] - np.reshape(shape, (2, 1, 1)) / 2
-    distance: Page = x * np.cos(angle) + y * np.sin(angle)
-    return distance
+    return np.asarray(x * np.cos(angle) + y * np.sin(angle))
 
 
 def light(shape: tuple[int, ...], change: float, rng: np.random.Generator) -> Page:
@@ -217,9 +248,8 @@ def lay(sheet: Page, table: Page, rng: np.random.Generator, turn: float = 0.2) -
     turned = corners @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     seen = turned + np.array([width, height]) / 2 + rng.uniform(-0.08, 0.08, 2) * height
     paper, mask = (warp(layer, seen, table.shape) for layer in (sheet, np.ones_like(sheet)))
-    beside = ndimage.gaussian_filter(np.roll(mask, rng.integers(-4, 5, 2), (0, 1)), 3)  # the shadow that it throws
-    scene: Page = mask * paper + (1 - mask) * table * (1 - 0.4 * beside)
-    return scene
+    beside = ndimage.gaussian_filter(np.roll(mask, rng.integers(-4, 5, 2), (0, 1)), 3)  # its shadow
+    return np.asarray(mask * paper + (1 - mask) * table * (1 - 0.4 * beside))
 
 
 def warp(layer: Page, corners: Page, shape: tuple[int, ...]) -> Page:
@@ -237,8 +267,7 @@ def warp(layer: Page, corners: Page, shape: tuple[int, ...]) -> Page:
 
 def camera(page: Page, rng: np.random.Generator) -> Page:
     """Slightly out of focus, with some noise."""
-    seen: Page = ndimage.gaussian_filter(page, rng.uniform(0.3, 1.0)) + rng.normal(0, 0.02, page.shape)
-    return seen
+    return np.asarray(ndimage.gaussian_filter(page, rng.uniform(0.3, 1.0)) + rng.normal(0, 0.02, page.shape))
 
 
 CONDITIONS: dict[str, Draw] = {
@@ -253,12 +282,16 @@ CONDITIONS: dict[str, Draw] = {
     "a shadow across the page": in_shadow,
     "lined paper": lined,
     "squared paper": squared,
-}
-HELD_BACK: dict[str, Draw] = {
     "a lined sheet on wood, a shadow across": on_wood,
     "squared paper, a fine pen": fine_pen,
     "chalk on a board in a frame": on_a_board,
     "a folded sheet": folded,
     "a punched sheet upon another": punched,
     "a lamp's round spot": under_a_lamp,
+}
+HELD_BACK: dict[str, Draw] = {
+    "a dotted pad on a checked cloth": on_a_cloth,
+    "a whiteboard with a reflection": on_a_whiteboard,
+    "rough paper, the shadow of a hand": under_a_hand,
+    "pencil on a lined sheet, its edges in view": in_pencil,
 }

@@ -84,8 +84,9 @@ def folder_options(**folders: str | Path) -> list[str]:
 
 
 def short_path(path: str | Path) -> str:
-    """A path from the working folder or from the root, whichever is shorter."""
-    return min(os.path.relpath(path), str(Path(path).absolute()), key=len)
+    """A path from the working folder if it is inside it, else from the root."""
+    whole, here = Path(path).absolute(), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def again() -> str:

@@ -27,9 +27,11 @@ THICKEST = 0.5  # its strokes are narrower than this share of its longer side
 FULLEST = 0.55  # and it covers less than this share of a square about it
 
 # Beside other things on a page:
+BLUR = 1 / 250  # of the longer side is smoothed over, so that fine lines and noise are paler
 WIDEST = 0.13  # of the page's longer side: strokes are narrower, so paper is near to each place of them
 SMALLEST = 0.05  # of the page's longer side: what is written is larger
 LEVELS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)  # of contrast, at which a thing is cut out of what surrounds it
+AROUND_IT = 0.25  # of its longer side: so far around it a thing is compared with what else is there
 REACH = 3  # pixels beyond a thing's edge, at which the page is as light as paper again
 PRINTED = 0.45  # of a pen's width: printed lines are narrower
 BESIDE = 0.15  # of the longer side of what is written: strokes so near belong to it
@@ -121,13 +123,13 @@ class Thing:
 
     place: tuple[slice, slice]  # the rectangle about it
     mask: Mask  # where it is in that
-    weight: float  # how much contrast is in it
+    weight: float  # how much contrast is in it, times its share of all that is there
     contrast: float  # that of its darkest strokes
 
 
 def ink_of_surroundings(page: Grey) -> tuple[Grey, Mask] | None:
     """Ink and where it is, by the paper near to each place; None where nothing looks written."""
-    smooth = ndimage.gaussian_filter(page, max(page.shape) / SM)
+    smooth = ndimage.gaussian_filter(page, max(page.shape) * BLUR)
     found = [
         (thing, contrast, sign)
         for sign, contrast in ((-1, darkness(smooth)), (1, lightness(smooth)))
@@ -151,7 +153,7 @@ def darkness(page: Grey) -> Grey:
 def lightness(page: Grey) -> Grey:
     """How much lighter each place is than what is near to it."""
     dark: Grey = ndimage.grey_opening(page, max(3, round(WIDEST * max(page.shape))))
-    return (page - dark) / (np.maximum(page, 0.15) if NORM else 1)
+    return page - dark
 
 
 def written_thing(contrast: Grey, light: Grey) -> Thing | None:
@@ -183,16 +185,15 @@ def is_narrow(mask: Mask, extent: int) -> bool:
 
 def measure(place: tuple[slice, slice], mask: Mask, contrast: Grey) -> Thing:
     """A part with its contrast; it is where it is nearly as dark as its darkest strokes."""
-    inside = contrast[place]
-    strokes = inside[mask]
+    strokes = contrast[place][mask]
     dark = float(np.quantile(strokes, 0.95))
-    weight, around = float((strokes**2).sum()), float((contrast[widen(place, 0.25)] ** 2).sum())
-    return Thing(place, without_specks(mask & (inside > INK_LEVEL * dark)), weight * weight / around, dark)
+    own, all_around = float((strokes**2).sum()), float((contrast[widen(place)] ** 2).sum())
+    return Thing(place, without_specks(mask & (contrast[place] > INK_LEVEL * dark)), own * own / all_around, dark)
 
 
-def widen(place: tuple[slice, slice], share: float) -> tuple[slice, slice]:
-    """A rectangle with so much of its longer side more at each side, as far as the page goes."""
-    more = round(share * max(part.stop - part.start for part in place))
+def widen(place: tuple[slice, slice]) -> tuple[slice, slice]:
+    """A rectangle with what is around it, as far as the page goes."""
+    more = round(AROUND_IT * max(part.stop - part.start for part in place))
     rows, columns = (slice(max(part.start - more, 0), part.stop + more) for part in place)
     return rows, columns
 
@@ -206,18 +207,23 @@ def width_of(thing: Thing, contrast: Grey) -> float:
 
 
 def has_edge(thing: Thing, light: Grey) -> bool:
-    """Whether the page changes all around a thing, as it does where ink ends. Light is high where ink would be."""
-    around = tuple(slice(max(part.start - 3 * REACH, 0), part.stop + 3 * REACH) for part in thing.place)
-    nearby = np.median(light[widen(thing.place, 0.25)])
-    mask, light = whole(thing, light.shape)[around], light[around]
-    away, (rows, columns) = ndimage.distance_transform_edt(~mask, return_indices=True)
+    """Whether a page has an edge all around a thing, as ink has, and is not mostly as light as that near to it.
+
+    What is written is light here, its paper dark.
+    """
+    usual = np.median(light[widen(thing.place)])
+    rows, columns = (slice(max(part.start - 3 * REACH, 0), part.stop + 3 * REACH) for part in thing.place)
+    mask, light = whole(thing, light.shape)[rows, columns], light[rows, columns]
+    away, nearest = ndimage.distance_transform_edt(~mask, return_indices=True)
     ring = (away > REACH - 1) & (away <= REACH)
-    within = ndimage.maximum_filter(light, 2 * REACH + 1)[rows[ring], columns[ring]]
-    ink = np.median(light[mask])
-    usual = ink - np.median(light[ring])
-    if usual < MIN_CONTRAST / 2 or ink - nearby < 0.5 * usual:
+    if not ring.any():
         return False
-    return bool(np.mean(within - light[ring] < INK_LEVEL * usual) <= 0.1)
+    step = ndimage.maximum_filter(light, 2 * REACH + 1)[tuple(nearest[:, ring])] - light[ring]
+    ink = np.median(light[mask])
+    height = ink - np.median(light[ring])
+    if height < MIN_CONTRAST / 2 or ink - usual < 0.2 * height:
+        return False
+    return bool(np.mean(step < INK_LEVEL * height) <= 0.1)
 
 
 def whole(thing: Thing, shape: tuple[int, ...]) -> Mask:
@@ -248,7 +254,3 @@ def disc(diameter: int) -> Mask:
     y, x = np.mgrid[:diameter, :diameter] - (diameter - 1) / 2
     inside: Mask = x * x + y * y <= diameter * diameter / 4
     return inside
-
-
-SM = 250
-NORM = False

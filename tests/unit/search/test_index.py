@@ -119,7 +119,7 @@ def compare(world: World) -> None:
             assert answer == wanted[question], (name, question)
 
 
-@settings(max_examples=60, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(sorted(SPACES)),
     st.sampled_from(["val_accuracy", "val_loss"]),
@@ -138,7 +138,7 @@ def test_the_index_is_what_is_worked_out_anew(
         compare(world)
 
 
-@settings(max_examples=12, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.integers(1, 2), st.integers(0, 2**32), st.lists(st.integers(0, 2**20), min_size=20, max_size=40))
 def test_points_wait_for_results_as_worked_out_anew(workers: int, seed: int, numbers: list[int]) -> None:
     """Whether the next point of a search by results is due, where two points are enough to go by."""

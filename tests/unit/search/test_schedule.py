@@ -9,8 +9,8 @@ from src.ledger.jobs import CheckJob, EvaluateJob, ProbeJob, TrainJob
 from src.ledger.objective import LOSS
 from src.ledger.records import Cause, Evaluation, Probe
 from src.search.proposals import next_point
-from src.search.schedule import failed_for_good, new_trials, next_job
-from tests.unit.examples import check, epoch, file, finish, prepared, propose
+from src.search.schedule import failed_for_good, is_tried_again, new_trials, next_job
+from tests.unit.examples import add_trials, check, epoch, file, finish, prepared, propose
 from tests.unit.search.playing import both, fail, probed, small, train_of
 
 
@@ -125,6 +125,34 @@ def test_retries(kind: Any, retries: int, attempts: int) -> None:
         history.apply(Failed(job, kind, "its end"), 0)
     assert (train_of(schedule).trial, history.trials[0].reason) == (2, "its end")
     assert [trial.number for trial in failed_for_good(schedule)] == [1]
+
+
+def test_what_is_tried_again() -> None:
+    """A trial and an evaluation as often as retries say, a check once; another point is probed instead."""
+    schedule = small("search.max_trials=1", "search.retries=1")
+    history = schedule.history
+    propose(schedule)
+    for is_again in (True, False):
+        job = next_job(schedule, ())
+        assert isinstance(job, CheckJob)
+        history.apply(Failed(job, Cause.CRASH, "its end"), 0)
+        assert is_tried_again(schedule, job) == is_again
+    propose(schedule)
+    check(history, 2)
+    add_trials(schedule)
+    probe = next_job(schedule, ())
+    assert isinstance(probe, ProbeJob) and not is_tried_again(schedule, probe)
+    history.apply(Probe(2, 1, 1.0, 1.0), 0)
+    for cause, is_again in ((Cause.CRASH, True), (Cause.NAN, False)):
+        train = train_of(schedule)
+        fail(history, train, cause)
+        assert is_tried_again(schedule, train) == is_again
+    finish(history, 1, *both(0.5, 0.6))
+    for is_again in (True, False):
+        evaluation = next_job(schedule, ())
+        assert isinstance(evaluation, EvaluateJob)
+        history.apply(Failed(evaluation, Cause.CRASH, "its end"), 0)
+        assert is_tried_again(schedule, evaluation) == is_again
 
 
 def test_a_crash_goes_on_from_its_checkpoint() -> None:
