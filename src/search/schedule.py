@@ -201,7 +201,8 @@ def is_tried_again(schedule: Schedule, job: Job) -> bool:
             return not is_given_up(schedule, history.trial(number))
         case CheckJob(point=number):
             return history.point(number).state == PointState.UNCHECKED
-    return False
+        case ProbeJob(point=number):
+            return history.crashes[ProbeJob.kind, number] < CRASHES
 
 
 def newly_pruned(schedule: Schedule) -> list[Pruned]:

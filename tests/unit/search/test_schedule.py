@@ -128,7 +128,7 @@ def test_retries(kind: Any, retries: int, attempts: int) -> None:
 
 
 def test_what_is_tried_again() -> None:
-    """A trial and an evaluation as often as retries say, a check once; another point is probed instead."""
+    """A trial and an evaluation as often as retries say, a check and a probe once more."""
     schedule = small("search.max_trials=1", "search.retries=1")
     history = schedule.history
     propose(schedule)
@@ -140,9 +140,11 @@ def test_what_is_tried_again() -> None:
     propose(schedule)
     check(history, 2)
     add_trials(schedule)
-    probe = next_job(schedule, ())
-    assert isinstance(probe, ProbeJob) and not is_tried_again(schedule, probe)
-    history.apply(Probe(2, 1, 1.0, 1.0), 0)
+    for is_again in (True, False):
+        probe = next_job(schedule, ())
+        assert isinstance(probe, ProbeJob)
+        history.apply(Failed(probe, Cause.CRASH, "its end"), 0)
+        assert is_tried_again(schedule, probe) == is_again
     for cause, is_again in ((Cause.CRASH, True), (Cause.NAN, False)):
         train = train_of(schedule)
         fail(history, train, cause)
