@@ -109,7 +109,7 @@ def test_what_is_taken_from_another_sweep() -> None:
     [
         (train_job(2), "trial 2 failed and is tried again: an error"),
         (CheckJob(1, trial_config()), "point 1 (check) failed: an error"),
-        (ProbeJob(2, 5, trial_config()), "point 2 (probe) failed: an error"),
+        (ProbeJob(2, 5, trial_config()), "point 2 (probe) failed and is tried again: an error"),
         (EvaluateJob(1, 1, trial_config(), file("b")), "trial 1 (evaluate) failed and is tried again: an error"),
     ],
 )
