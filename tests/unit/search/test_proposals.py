@@ -261,6 +261,15 @@ def test_a_small_space_is_tried_to_its_end() -> None:
     assert len(history.points) == 300 and sum(point.state == PointState.UNCHECKED for point in history.points) == 3
 
 
+def test_a_space_that_gives_no_more_is_left() -> None:
+    """Where a hundred draws of a range were all seen before, no further point is waited for."""
+    space = {"optimizer": {"learning_rate": {"float": {"min": 0.1, "max": 0.1 + 3e-17}}}}  # a handful of numbers
+    schedule = small("search.strategy=random", "search.max_trials=9", space=space)
+    assert points_to_come(schedule) == 9
+    propose(schedule)
+    assert 0 < len(schedule.history.points) < 9 and points_to_come(schedule) == 0
+
+
 def test_a_point_between_the_steps_can_be_gone_by() -> None:
     """A point to start with may lie between the steps of a range: strategies that go by results take it as the nearest."""
     space = {"architecture": {"pool": {"int": {"min": 1, "max": 41, "step": 2}}}}

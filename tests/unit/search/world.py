@@ -82,7 +82,7 @@ class World:
         self.propose()
         job = next_job(self.schedule, self.busy) if len(self.busy) < self.workers else None
         if isinstance(job, TrainJob):
-            if pick % 8 == 0:
+            if pick % 8 == 7:
                 self.hear(self.reuse(job, pick // 8))
                 return True
             self.hear(Started(job.trial, job.attempt))
@@ -118,7 +118,7 @@ class World:
         place = pick % len(self.busy)
         match self.busy[place]:
             case CheckJob(point=point):
-                reason = "too small" if pick // 8 % 4 == 0 else ""
+                reason = "too small" if pick // 8 % 4 == 3 else ""
                 self.end(place, Checked(point, reason, 100 + pick // 32 % 3, 1000 + pick // 32 % 5))
             case ProbeJob(point=point, operations=operations):
                 self.end(place, Probe(point, operations, 1.0, 0.001))
@@ -186,15 +186,15 @@ class World:
 
 
 def play(world: World, number: int) -> None:
-    """What a number stands for."""
+    """What a number stands for; small ones that all goes well."""
     kind, pick = number % 32, number // 32
-    if kind == 0:
+    if kind == 31:
         world.come_again(pick)
-    elif kind == 1:
+    elif kind == 30:
         world.drop(pick)
-    elif kind < 5 and world.busy:
+    elif kind > 25 and world.busy:
         world.disturb(pick)
-    elif kind < 22 and world.busy:
+    elif kind < 18 and world.busy:
         world.advance(pick)
     elif not world.give(pick) and not world.busy:
         world.come_again(pick)
