@@ -23,6 +23,9 @@ from src.ledger.history import History
 from src.ledger.objective import OBJECTIVES, Objective
 from src.ledger.records import TrialState
 
+LAST = ("ledger.db-shm", "ledger.db-wal", "ledger.db", "config.yaml", "lock")  # to be deleted: a sweep is found by them
+FIRST = {*LAST, "last.yaml", "holder.json", "sweep.log"}  # all that is in its folder before its first trial
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -203,19 +206,22 @@ def is_unfinished(path: Path) -> bool:
 
 @contextmanager
 def forget_refused(path: Path, history: History) -> Iterator[None]:
-    """A sweep that is refused before any of its trials has begun leaves no folder. Its caller holds the sweep's lock."""
+    """A sweep that is refused before any of its trials has begun leaves no folder, unless that holds anything else.
+
+    Its caller holds the sweep's lock.
+    """
     try:
         yield
     except RefusedError:
-        if not any(trial.attempts for trial in history.trials):
+        is_ours = {entry.name for entry in path.iterdir()} <= FIRST
+        if is_ours and not any(trial.attempts for trial in history.trials):
             remove(path)
         raise
 
 
 def remove(path: Path) -> None:
     """Delete a sweep's folder; what it is found by goes last, so that a removal cut short can be repeated."""
-    last = ("ledger.db-shm", "ledger.db-wal", "ledger.db", "config.yaml", "lock")
-    for entry in sorted(path.iterdir(), key=lambda entry: last.index(entry.name) if entry.name in last else -1):
+    for entry in sorted(path.iterdir(), key=lambda entry: LAST.index(entry.name) if entry.name in LAST else -1):
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

@@ -241,6 +241,18 @@ def test_a_refused_sweep_leaves_no_folder(tmp_path: Path) -> None:
     assert (tmp_path / "mine").exists()
 
 
+@pytest.mark.parametrize("theirs", ["thesis.tex", "models/mine.keras"])
+def test_a_refused_sweep_leaves_the_files_of_others(tmp_path: Path, theirs: str) -> None:
+    """A sweep may be named like a folder of its user: what stood there stays when it is refused."""
+    path = tmp_path / "mine"
+    (path / theirs).parent.mkdir(parents=True)
+    (path / theirs).write_text("years of work")
+    make_sweep(path, here(tmp_path), 1)
+    with pytest.raises(RefusedError), forget_refused(path, read_history(path, ACCURACY)):
+        raise RefusedError("no")
+    assert (path / theirs).read_text() == "years of work"
+
+
 def test_a_sweep_is_removed_whole(tmp_path: Path) -> None:
     """Its folder is gone; what a link in it points to stays."""
     make_sweep(tmp_path / "sweeps" / "mine", here(tmp_path), 1)
