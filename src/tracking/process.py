@@ -27,7 +27,7 @@ LONGEST_PAUSE = 30.0  # while MLflow does not answer
 STARTS = 10  # of a process that dies, before MLflow is left for later
 
 
-# The messages: `Finish` to the process; `Trouble`, `Complete` and the events `Tracked` from it.
+# The messages: `Finish` to the process; `Outage`, `Complete` and the events `Tracked` from it.
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Complete:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Outage:
     """MLflow cannot be written at present; empty when it can again."""
 
     message: str
@@ -75,7 +75,7 @@ class Tracker:
         with suppress(EOFError, OSError):
             while self.pipe.poll():
                 match self.pipe.recv():
-                    case Trouble(message):
+                    case Outage(message):
                         self.trouble = message
                     case Complete():
                         self.done = True
@@ -132,7 +132,7 @@ def follow(pipe: Connection, config: Config, folder: Path) -> None:
                     pipe.send(event)
             seen = written
             if trouble:
-                pipe.send(Trouble(""))
+                pipe.send(Outage(""))
             trouble, pause = "", PAUSE
             if finish:
                 pipe.send(Complete())
@@ -140,7 +140,7 @@ def follow(pipe: Connection, config: Config, folder: Path) -> None:
         except Exception as error:  # a mirror may fail in any way: it is tried again, and training goes on
             traceback.print_exc()
             trouble, mirror, seen = f"{type(error).__name__}: {first_line(error)}", None, 0.0
-            pipe.send(Trouble(textwrap.shorten(trouble, 160, placeholder=" …")))
+            pipe.send(Outage(textwrap.shorten(trouble, 160, placeholder=" …")))
             if finish:
                 return
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -11,7 +11,7 @@ import pytest
 from src.ledger.events import Tracked
 from src.tracking import process
 from src.tracking.mirror import MlflowMirror
-from src.tracking.process import STARTS, Complete, Finish, Tracker, Trouble, follow
+from src.tracking.process import STARTS, Complete, Finish, Outage, Tracker, follow
 from tests.unit.tracking.sweeps import make_sweep
 
 # ------------------------------------------------------------------------------ the process' own side
@@ -102,8 +102,8 @@ def test_trouble_is_told_and_passes(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     mirror = FakeMirror(ConnectionError("refused\nand more"), ConnectionError("x" * 500), [Tracked(1, "one")])
     pipe, opened = followed(monkeypatch, tmp_path, mirror, 3, Finish(True))
     first, second, *rest = pipe.sent
-    assert first == Trouble("ConnectionError: refused") and isinstance(second, Trouble) and len(second.message) <= 160
-    assert rest == [Tracked(1, "one"), Trouble(""), Complete()]
+    assert first == Outage("ConnectionError: refused") and isinstance(second, Outage) and len(second.message) <= 160
+    assert rest == [Tracked(1, "one"), Outage(""), Complete()]
     assert pipe.pauses == [2 * process.PAUSE, 4 * process.PAUSE, process.PAUSE] and len(opened) == 3
 
 
@@ -118,7 +118,7 @@ def test_trouble_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """Where the last of it cannot be written, that is told instead of the end, and the process ends."""
     mirror = FakeMirror([], ConnectionError("refused"))
     pipe, _ = followed(monkeypatch, tmp_path, mirror, 1, Finish(True))
-    assert pipe.sent == [Trouble("ConnectionError: refused")]
+    assert pipe.sent == [Outage("ConnectionError: refused")]
 
 
 # ------------------------------------------------------------------------------ the coordinator's side
@@ -162,10 +162,10 @@ def test_messages_of_the_process(started: FakeProcesses) -> None:
     """Trials are handed on; trouble is what was said last; the end is the end."""
     one = tracker()
     (end,) = started.ends
-    for message in (Tracked(1, "one"), Trouble("down"), Tracked(2, "two")):
+    for message in (Tracked(1, "one"), Outage("down"), Tracked(2, "two")):
         end.send(message)
     assert list(one.poll()) == [Tracked(1, "one"), Tracked(2, "two")] and one.trouble == "down" and not one.done
-    end.send(Trouble(""))
+    end.send(Outage(""))
     end.send(Complete())
     assert list(one.poll()) == [] and one.trouble == "" and one.done and not one.is_alive()
 
@@ -192,7 +192,7 @@ def test_a_process_that_dies_is_replaced(started: FakeProcesses) -> None:
 def test_a_process_that_ends_by_itself_is_not_replaced(started: FakeProcesses) -> None:
     """It has done what it could: its last message says what."""
     one = tracker()
-    started.ends[-1].send(Trouble("down"))
+    started.ends[-1].send(Outage("down"))
     started.die(0)
     assert list(one.poll()) == [] and one.trouble == "down" and not one.is_alive() and len(started.ends) == 1
 
