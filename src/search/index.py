@@ -3,7 +3,7 @@
 It is built anew from the records when a sweep is opened, and then fed with those that change, at O(log n) each.
 """
 
-from collections.abc import Iterator
+from itertools import chain
 from statistics import fmean
 
 from sortedcontainers import SortedList, SortedSet
@@ -25,23 +25,20 @@ class PointIndex:
         self.numbers: dict[PointState, SortedList[int]] = {state: SortedList() for state in PointState}
         self.seen: set[str] = set()  # keys of the points proposed
         self.first: dict[str, int] = {}  # fingerprint of a configuration → its first point
-        self.noted = 0  # points in `seen` and `first`
 
     def follow(self, point: Point) -> None:
-        """Take up a point that has changed."""
+        """Take up a point that is new or has changed."""
         if (before := self.states.get(point.number)) is not None:
             self.numbers[before].remove(point.number)
+        else:
+            self.seen.add(point.key)
+            if point.configuration:
+                self.first.setdefault(fingerprint(point.configuration.identity()), point.number)
         self.states[point.number] = point.state
         self.numbers[point.state].add(point.number)
-        if point.number > self.noted:
-            self.note(point)
 
-    def note(self, point: Point) -> None:
-        """Remember that a point was proposed."""
-        self.seen.add(point.key)
-        if point.configuration:
-            self.first.setdefault(fingerprint(point.configuration.identity()), point.number)
-        self.noted += 1
+    def __len__(self) -> int:
+        return len(self.states)
 
     def count(self, *states: PointState) -> int:
         """How many points are in these states."""
@@ -205,41 +202,30 @@ class TrialIndex:
         may_begin = self.numbers[role, Claim.BUDGET] and not (budget.is_reached and role == Role.SEARCH)
         return not self.numbers[role, Claim.TRAINING] and not may_begin
 
-    def wanting(self, budget: Budget) -> Iterator[int]:
-        """Trials that want training, each role's and claim's in order; those that workers have among them."""
-        for role in (Role.SEARCH, Role.CONFIRM):
-            yield from self.numbers[role, Claim.TRAINING]
-            if budget.allows(role):
-                yield from self.numbers[role, Claim.BUDGET]
-        for number in self.refits:
-            trial = self.history.trial(number)
-            if trial.state == TrialState.RUNNING or self.wants_training(trial, budget):
-                yield number
+    def queues(self, budget: Budget) -> list["SortedList[int]"]:
+        """Trials of search and confirmation that want training, in order; those that workers have among them."""
+        claims = [(role, claim) for role in (Role.SEARCH, Role.CONFIRM) for claim in (Claim.TRAINING, Claim.BUDGET)]
+        return [self.numbers[role, claim] for role, claim in claims if claim == Claim.TRAINING or budget.allows(role)]
+
+    def wanting_refits(self, budget: Budget) -> list[int]:
+        """Refits that want training; also one that is being trained, though its point is not the best any more."""
+        refits = map(self.history.trial, self.refits)
+        return [t.number for t in refits if t.state == TrialState.RUNNING or self.wants_training(t, budget)]
 
     def next_wanting(self, budget: Budget, under_way: set[int]) -> Trial | None:
         """The trial of the lowest number that wants training and is not under way."""
-        first = []
-        for role in (Role.SEARCH, Role.CONFIRM):
-            for claim in (Claim.TRAINING, Claim.BUDGET):
-                if claim == Claim.TRAINING or budget.allows(role):
-                    free = (number for number in self.numbers[role, claim] if number not in under_way)
-                    first += [number for number in [next(free, None)] if number is not None]
-        refits = (n for n in self.refits if n not in under_way)
-        first += [n for n in refits if self.wants_training(self.history.trial(n), budget)][:1]
-        return self.history.trial(min(first)) if first else None
+        refits = [n for n in self.refits if self.wants_training(self.history.trial(n), budget)]
+        free = [next((n for n in queue if n not in under_way), None) for queue in (*self.queues(budget), refits)]
+        numbers = [number for number in free if number is not None]
+        return self.history.trial(min(numbers)) if numbers else None
+
+    def unfinished(self, budget: Budget) -> list[int]:
+        """Trials that are being trained or will be, in order."""
+        return sorted(chain(*self.queues(budget), self.wanting_refits(budget)))
 
     def count_unfinished(self, budget: Budget) -> int:
-        """Trials that are being trained or will be."""
-        return sum(1 for _ in self.wanting(budget)) if self.refits else self.count_wanting(budget)
-
-    def count_wanting(self, budget: Budget) -> int:
-        """As `wanting`, where there are no refits."""
-        counts = (
-            len(self.numbers[role, Claim.TRAINING])
-            + (len(self.numbers[role, Claim.BUDGET]) if budget.allows(role) else 0)
-            for role in (Role.SEARCH, Role.CONFIRM)
-        )
-        return sum(counts)
+        """How many these are."""
+        return sum(map(len, self.queues(budget))) + len(self.wanting_refits(budget))
 
 
 def put(numbers: "set[int] | SortedSet[int]", number: int, belongs: bool) -> None:

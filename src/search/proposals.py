@@ -19,21 +19,21 @@ from src.search.schedule import Schedule, count_open, has_unchecked, points_to_c
 def next_point(schedule: Schedule) -> Point | None:
     """The next point to add to the history, duplicates and misfits named; None as long as none is due.
 
-    Points are due while the budget may need them; one that goes by results, once those of all before it are in.
+    Points are due while the budget may need them; one that results decide, once those of all before it are in.
     """
     if points_to_come(schedule) <= 0 or not is_due(schedule):
         return None
     problem, points = schedule.problem, schedule.index.points
     known = results(schedule.history) if is_guided(schedule) else []
-    values = propose(problem.config.search, problem.space, points.noted, points.seen, known)
+    values = propose(problem.config.search, problem.space, len(points), points.seen, known)
     if values is None:
         schedule.index.exhausted = True
         return None
-    return describe(problem, points.noted + 1, values, points.first)
+    return describe(problem, len(points) + 1, values, points.first)
 
 
 def is_guided(schedule: Schedule) -> bool:
-    """Whether results say which point comes next: there are enough for a sampler that goes by them."""
+    """Whether results say which point comes next: there are enough for a model-based sampler."""
     return schedule.problem.config.search.strategy in GUIDED and count_open(schedule) >= STARTUP
 
 
@@ -49,7 +49,7 @@ def is_due(schedule: Schedule) -> bool:
 
 
 def results(history: History) -> list[tuple[Values, float]]:
-    """Points with their scores, for a sampler that goes by these: the worst of all for what cannot be trained, the
+    """Points with their scores, for a model-based sampler: the worst of all for what cannot be trained, the
     median for what is being trained. Empty as long as nothing has a score."""
     scores: dict[int, list[float]] = {}
     for trial in history.trials:

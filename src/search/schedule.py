@@ -219,7 +219,7 @@ def points_to_come(schedule: Schedule) -> float:
     if schedule.index.exhausted or is_hopeless(schedule):
         return 0
     points, limit = schedule.index.points, schedule.problem.config.search.max_trials
-    left = schedule.problem.space.count - points.noted
+    left = schedule.problem.space.count - len(points)
     return max(left if limit is None else min(left, limit - count_open(schedule)), 0)
 
 
@@ -230,7 +230,7 @@ def count_open(schedule: Schedule) -> int:
 
 def unfinished(schedule: Schedule) -> list[Trial]:
     """Trials that are being trained or will be."""
-    return [schedule.history.trial(number) for number in sorted(schedule.index.wanting(schedule.budget))]
+    return [schedule.history.trial(number) for number in schedule.index.unfinished(schedule.budget)]
 
 
 def is_complete(schedule: Schedule) -> bool:
