@@ -37,7 +37,7 @@ def download_model(uri: str, mlruns: Path, folder: Path) -> Path:
         choose_store(server or store_uri(mlruns))
         found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except Exception as error:  # MLflow and its stores raise many kinds
-        raise UserError(f"{uri} cannot be had from MLflow: {first_line(error)}") from error
+        raise UserError(f"{uri} cannot be downloaded from MLflow: {first_line(error)}") from error
     models = sorted(found.rglob("*.keras"))
     if not models:
         raise UserError(f"{uri} holds no Keras model.")

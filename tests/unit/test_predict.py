@@ -410,4 +410,4 @@ def test_an_address_that_is_not_there(
     code, out, err = predict(path, "--model", "models:/m-1", model=None)
     assert (code, out) == (2, "") and "mlflow.db: give --mlruns" in err
     code, out, err = predict(path, "--model", "models:/m-1", "--mlruns", str(logged[0]), model=None)
-    assert (code, out) == (2, "") and "models:/m-1 cannot be had from MLflow" in err
+    assert (code, out) == (2, "") and "models:/m-1 cannot be downloaded from MLflow" in err

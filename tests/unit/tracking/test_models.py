@@ -133,7 +133,7 @@ def test_models_that_are_not_there(here: TrackedSweep, run: str, home: Path, tmp
     """No database, an address that is wrong and a run without a model are told in a sentence."""
     with pytest.raises(UserError, match=r"there is no .*mlflow\.db: give --mlruns"):
         download_model(f"runs:/{run}/model", tmp_path, tmp_path)
-    with pytest.raises(UserError, match="cannot be had from MLflow"):
+    with pytest.raises(UserError, match="cannot be downloaded from MLflow"):
         download_model("runs:/0123456789abcdef0123456789abcdef/model", home / "mlruns", tmp_path)
     here.client.log_text(run, "no model", "model/notes.txt")
     with pytest.raises(UserError, match="holds no Keras model"):
