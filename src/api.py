@@ -101,7 +101,8 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
 def preview(config: Config, console: Console) -> int:
     """Check all points and measure speed; print what the sweep would do, and store nothing. The exit code; raises
     UserError."""
-    from src.execution.session import look_ahead, open_preview
+    from src.execution.session import open_preview
+    from src.execution.session import preview as look_ahead
     from src.reporting.boards import preview_table
     from src.reporting.console import overview
     from src.reporting.data import describe_images

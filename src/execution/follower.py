@@ -1,14 +1,14 @@
 """An observer that hands events and notices on to a function."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from src.ledger.events import Event
-from src.ledger.notices import Notice
+from src.ledger.notices import Notice, Observer
 
 
 @dataclass
-class Follower:
+class Follower(Observer):
     """Hands on what it hears."""
 
     follow: Callable[[Event | Notice], None]
@@ -17,11 +17,3 @@ class Follower:
         """Hand it on; not that nothing has happened."""
         if event is not None:
             self.follow(event)
-
-    def poll(self) -> Iterator[Event]:
-        """It adds nothing."""
-        return iter(())
-
-    def finish(self, is_done: bool) -> Generator[None, None, None]:
-        """It has nothing to finish."""
-        yield

@@ -10,9 +10,10 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from src.analysis.ranking import Ranking
 from src.base.disk import free_bytes
@@ -34,25 +35,12 @@ from src.ledger.events import Dropped, Event, Stopped
 from src.ledger.history import History
 from src.ledger.jobs import CheckJob, Slot
 from src.ledger.lock import lock_sweep
-from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Notice, Opened, Planned, Stopping
+from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Notice, Observer, Opened, Planned, Stopping
 from src.ledger.records import Invocation, PointState, Role, Trial, TrialState
 from src.ledger.sweep_folder import create_or_check, forget_refused, similar_sweeps, sweep_path, write_last
 from src.search.estimate import bytes_needed
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule, is_bounded, is_complete, next_job
-
-
-class Observer(Protocol):
-    """Follows a session."""
-
-    def on_event(self, event: Event | Notice | None) -> None:
-        """Hear of an event, after it was written down, or of a notice; of None while nothing happens."""
-
-    def poll(self) -> Iterator[Event]:
-        """Events of its own, to be written down."""
-
-    def finish(self, is_done: bool) -> Generator[Event | None, None, None]:
-        """Bring what it does to its end: events of its own, and None while it waits. `is_done`: the sweep is complete."""
 
 
 @dataclass
@@ -150,33 +138,41 @@ def run_session(session: Session) -> None:
 
 def train(session: Session) -> bool:
     """Look ahead, then train; whether it came to that."""
-    log = session.path / "sweep.log"
-    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, useful(session.history))
-    try:
-        slots = len(session.slots())
-        session.tell(LookingAhead())
-        run(coordinator(session, ahead_only=True))
+    with workers(session, session.path / "sweep.log") as count:
+        look_ahead(session)
         if session.interrupt.count:
             return False
         refuse_infeasible(session.history)
-        session.tell(Planned(slots))
+        session.tell(Planned(count))
         refuse_full_disk(session)
-        run(coordinator(session))
-    finally:
-        session.backend.close()
+        here = session.history.invocations[-1].environment
+        library = Library(session.config, session.path, session.data.digest, here, session.drift)
+        run(coordinator(session, reuse=library.take, drift=session.drift))
     session.ledger.delete_orphans()  # what a worker that was killed had half written
     return True
 
 
-def coordinator(session: Session, ahead_only: bool = False) -> Coordinator:
-    """What the loop needs of a session."""
+@contextmanager
+def workers(session: Session, log: Path) -> Iterator[int]:
+    """Local worker processes for a session's jobs; how many."""
+    useful = sum(point.state.is_open for point in session.history.points)
+    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, useful)
+    with closing(session.backend) as backend:
+        yield len(backend.slots())
+
+
+def look_ahead(session: Session) -> None:
+    """Check all points and measure speed: what must be known before the first trial."""
+    session.tell(LookingAhead())
+    run(coordinator(session, ahead_only=True))
+
+
+def coordinator(session: Session, **more: Any) -> Coordinator:
+    """The loop of a session's jobs."""
     assert session.backend
-    here = session.history.invocations[-1].environment
-    library = Library(session.config, session.path, session.data.digest, here, session.drift)
-    own = Coordinator(session.schedule, session.ledger, session.backend, session.interrupt, session.on_event)
-    own.reuse, own.drift, own.ahead_only = library.take, session.drift, ahead_only
-    own.on_stop = lambda: session.tell(Stopping())
-    return own
+    stopping = partial(session.tell, Stopping())
+    jobs = session.schedule, session.ledger, session.backend
+    return Coordinator(*jobs, session.interrupt, session.on_event, on_stop=stopping, **more)
 
 
 def finish(session: Session) -> None:
@@ -199,7 +195,7 @@ def complete(ledger: Ledger, events: Generator[Event | None, None, None], interr
                 return
 
 
-# ---------------------------------------------------------------------------------------- looking ahead
+# -------------------------------------------------------------------------------------------- preview
 
 
 @contextmanager
@@ -214,23 +210,12 @@ def open_preview(config: Config) -> Iterator[Session]:
         yield Session(schedule, data, path, ledger, Opened(path, False))
 
 
-def look_ahead(session: Session) -> int:
-    """Check all points and measure speed; the number of slots there are. Raises UserError."""
+def preview(session: Session) -> int:
+    """Look ahead in memory; the number of workers there are. Raises UserError."""
     propose(session.schedule, session.ledger)
-    count = useful(session.history)
-    session.backend = LocalBackend(session.config, session.path, Path(os.devnull), session.data.digest, count)
-    with closing(session.backend) as backend:
-        slots = len(backend.slots())
-        session.tell(LookingAhead())
-        own = Coordinator(session.schedule, session.ledger, backend, session.interrupt, session.on_event)
-        own.ahead_only, own.on_stop = True, lambda: session.tell(Stopping())
-        run(own)
-        return slots
-
-
-def useful(history: History) -> int:
-    """How many workers can have something to do at once."""
-    return sum(point.state.is_open for point in history.points)
+    with workers(session, Path(os.devnull)) as count:
+        look_ahead(session)
+        return count
 
 
 # ------------------------------------------------------------------------------------------ pieces

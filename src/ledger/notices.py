@@ -1,8 +1,11 @@
-"""Notices: what a session says to its observers besides the events of its jobs."""
+"""Notices: what a session says to its observers besides the events of its jobs; and what an observer is."""
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from src.ledger.events import Event
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,10 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Completing:
-    """Training is over; what is left is being written to `what`."""
+    """Training is over, and this is being done: a few words. `may_wait`: it can be left for later by Ctrl-C."""
 
-    what: str
+    words: str
+    may_wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,18 @@ class Ended:
 
 
 Notice = Opened | Extended | LookingAhead | Planned | NothingLeft | Stopping | Trouble | Completing | Completed | Ended
+
+
+class Observer:
+    """Follows a session. This one does nothing: others do what they need."""
+
+    def on_event(self, event: Event | Notice | None) -> None:
+        """Hear of an event, after it was written down, or of a notice; of None while nothing happens."""
+
+    def poll(self) -> Iterator[Event]:
+        """Events of its own, to be written down."""
+        yield from ()
+
+    def finish(self, is_done: bool) -> Generator[Event | None, None, None]:
+        """Bring what it does to its end: events of its own, and None while it waits. `is_done`: the sweep is complete."""
+        yield from ()

@@ -31,11 +31,11 @@ class Completion:
     def on_notice(self, notice: Any) -> None:
         """Print what a notice means."""
         match notice:
-            case Completing(what=what) if self.console.is_terminal:
-                self.status = self.console.status(f"writing the last of it to {what} (Ctrl-C leaves it for later) …")
+            case Completing(words=words, may_wait=may_wait) if self.console.is_terminal:
+                self.status = self.console.status(f"{words}{' (Ctrl-C leaves it for later)' * may_wait} …")
                 self.status.start()
-            case Completing(what=what):
-                self.console.print(f"writing the last of it to {what} …")
+            case Completing(words=words):
+                self.console.print(f"{words} …")
             case Completed(what=what, reason=reason):
                 self.stop()
                 if reason:

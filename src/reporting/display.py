@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from src.ledger.notices import (
     LookingAhead,
     NothingLeft,
     Notice,
+    Observer,
     Opened,
     Planned,
     Stopping,
@@ -46,7 +47,7 @@ MANY, FRESH = 300, 1.0  # trials, from which on an estimate of the time left is 
 
 
 @dataclass
-class Screen:
+class Screen(Observer):
     """Follows a session. With no terminal, each finished trial is a line."""
 
     console: Console
@@ -76,10 +77,6 @@ class Screen:
     def history(self) -> History:
         """The sweep's records."""
         return self.schedule.history
-
-    def poll(self) -> Iterator[Event]:
-        """A screen has nothing to add."""
-        return iter(())
 
     def finish(self, is_done: bool) -> Generator[None, None, None]:
         """The live part goes; what comes after is printed below."""

@@ -1,20 +1,20 @@
 """Follows a session and writes its report at the end."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 
 from src.base.errors import first_line
 from src.base.text import command
 from src.data.dataset import Dataset
 from src.ledger.events import Event
 from src.ledger.history import History
-from src.ledger.notices import Notice, Trouble
+from src.ledger.notices import Completed, Completing, Notice, Observer, Trouble
 from src.ledger.sweep_folder import Sweep
 
 log = logging.getLogger("sweep")
 
 
-class ReportWriter:
+class ReportWriter(Observer):
     """Writes the report when a session ends in which anything happened, or where there is none."""
 
     def __init__(self, sweep: Sweep, history: History, data: Dataset, tell: Callable[[Notice], None]) -> None:
@@ -25,14 +25,12 @@ class ReportWriter:
         """Any event of a job makes the report stale."""
         self.is_stale = self.is_stale or isinstance(event, Event)
 
-    def poll(self) -> Iterator[Event]:
-        """A report has nothing to add."""
-        return iter(())
-
     def finish(self, is_done: bool) -> Generator[None, None, None]:
         """Write the report."""
         if self.is_stale and self.history.trials:
+            self.tell(Completing("writing the report"))
             self.write()
+            self.tell(Completed("the report"))
         yield
 
     def write(self) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from src.config.schema import Config, Mlflow
 from src.ledger.events import Event, Mirrored
 from src.ledger.history import History
-from src.ledger.notices import Completed, Completing, Ended, Notice, Planned, Trouble
+from src.ledger.notices import Completed, Completing, Ended, Notice, Observer, Planned, Trouble
 from src.tracking.process import Tracker
 
 STEP = 0.1  # seconds between looks at the process, once it is asked to finish
 
 
-class MlflowObserver:
+class MlflowObserver(Observer):
     """Starts the process when training begins, hears from it, and waits for it at the end."""
 
     def __init__(self, config: Config, folder: Path, history: History, tell: Callable[[Notice], None]) -> None:
@@ -63,7 +63,7 @@ class MlflowObserver:
         """Have the process bring MLflow to where the ledger is, and wait for it."""
         tracker = self.tracker or self.start()
         tracker.finish(is_done)
-        self.tell(Completing("MLflow"))
+        self.tell(Completing("writing the last of it to MLflow", may_wait=True))
         reason = f"it was stopped, or its process ended ({self.folder.name}/sweep.log says why)"
         try:
             while tracker.is_alive():

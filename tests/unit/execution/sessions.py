@@ -10,13 +10,13 @@ import pytest
 
 from src.base.processes import Interrupt
 from src.execution import session as module
-from src.execution.session import Observer, Session, open_session, run_session
+from src.execution.session import Session, open_session, run_session
 from src.execution.simulator import Answer, Simulator
 from src.ledger import environment
 from src.ledger.database import read_history
 from src.ledger.events import Event
 from src.ledger.history import History
-from src.ledger.notices import Notice, Opened
+from src.ledger.notices import Notice, Observer, Opened
 from src.ledger.sweep_folder import list_sweeps, open_sweep
 from tests.unit.examples import SPACE, config, write_npz
 from tests.unit.execution.answers import answer
@@ -25,7 +25,7 @@ Heard = Event | Notice | None
 
 
 @dataclass
-class Witness:
+class Witness(Observer):
     """An observer that keeps what it hears; what it adds and how it finishes can be said."""
 
     adds: Callable[[], list[Event]] = list

@@ -12,7 +12,7 @@ from src import api
 from src.base.processes import Interrupt
 from src.execution import session as module
 from src.execution.local import allowed_workers
-from src.execution.session import look_ahead, open_preview
+from src.execution.session import open_preview, preview
 from src.ledger.events import Checked, EpochEnded, Event, Finished, Mirrored, Tracked
 from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Opened, Planned
 from src.ledger.records import Evaluation, Probe, TrialState
@@ -222,7 +222,7 @@ def test_preview_stores_nothing(home: Home) -> None:
     witness = Witness()
     with open_preview(home.config()) as session:
         session.observers.append(witness)
-        assert look_ahead(session) == 2
+        assert preview(session) == 2
         assert [type(event) for event in witness.heard] == [LookingAhead, *[Checked] * 4, *[Probe] * 3]
         assert [trial.state for trial in session.history.trials] == [TrialState.WAITING] * 4
     assert not (home.root / "sweeps").exists()
@@ -234,7 +234,7 @@ def test_a_preview_that_is_stopped(home: Home) -> None:
     with open_preview(home.config()) as session:
         session.observers.append(witness)
         session.interrupt = home.interrupt
-        look_ahead(session)
+        preview(session)
     assert witness.notices() == ["LookingAhead", "Stopping"]
 
 
@@ -243,6 +243,6 @@ def test_preview_of_a_sweep_that_exists(home: Home) -> None:
     home.run(home.interrupt_at(is_epoch))
     before = home.history()
     with open_preview(home.config("search.repeats=2")) as session:
-        look_ahead(session)
+        preview(session)
         assert len(session.history.trials) == 8 and not session.history.invocations[1:]
     assert home.history() == before

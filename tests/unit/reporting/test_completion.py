@@ -18,9 +18,17 @@ def test_with_no_terminal() -> None:
     """A line says that it is waited for; nothing more where all went well."""
     shown, file = completion()
     shown.on_notice(LookingAhead())
-    shown.on_notice(Completing("MLflow"))
+    shown.on_notice(Completing("writing the last of it to MLflow", may_wait=True))
     shown.on_notice(Completed("MLflow"))
     assert file.getvalue() == "writing the last of it to MLflow …\n"
+
+
+def test_what_cannot_wait() -> None:
+    """Nobody is told to leave what would not be done later."""
+    shown, _ = completion(force_terminal=True)
+    with shown:
+        shown.on_notice(Completing("writing the report"))
+        assert shown.status and str(shown.status.status) == "writing the report …"
 
 
 def test_where_it_is_not_complete() -> None:
@@ -36,7 +44,7 @@ def test_on_a_terminal() -> None:
     """It turns as long as it is waited for, and says how to leave it; whatever happens, it does not turn on."""
     shown, _ = completion(force_terminal=True)
     with shown:
-        shown.on_notice(Completing("MLflow"))
+        shown.on_notice(Completing("writing the last of it to MLflow", may_wait=True))
         assert shown.status and "(Ctrl-C leaves it for later)" in str(shown.status.status)
         live = shown.status._live
         assert live.is_started

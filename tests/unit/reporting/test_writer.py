@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from src.ledger.events import Checked, Finished
-from src.ledger.notices import LookingAhead, NothingLeft, Notice, Trouble
+from src.ledger.notices import Completed, Completing, LookingAhead, NothingLeft, Notice, Trouble
 from src.ledger.sweep_folder import Sweep
 from src.reporting import html
 from src.reporting.writer import ReportWriter
@@ -68,7 +68,8 @@ def test_a_report_that_cannot_be_written(place: Place) -> None:
     """It ends no session: what went wrong is said, and how to write it later."""
     place.error = OSError(28, "No space left on device")
     assert place.session(Checked(1, "")) == 0
-    (trouble,) = place.told
+    before, trouble, after = place.told
+    assert (before, after) == (Completing("writing the report"), Completed("the report"))
     assert isinstance(trouble, Trouble)
     assert trouble.message.startswith(
         "the report is not written: OSError: [Errno 28] No space left on device. To write"

@@ -14,6 +14,8 @@ from src.tracking import observer as module
 from src.tracking.observer import MlflowObserver, mirror_revision
 from tests.unit.examples import config, epoch, finish, history_of
 
+WRITING = Completing("writing the last of it to MLflow", may_wait=True)
+
 
 @dataclass
 class Process:
@@ -120,7 +122,7 @@ def test_finished(stage: Stage) -> None:
     stage.begins.says = [Tracked(1, "a")]
     added = list(stage.observer.finish(is_done=False))
     assert added == [Tracked(1, "a"), None, None, Mirrored(mirror_revision(stage.config, stage.history))]
-    assert stage.begins.asked == [False] and stage.told == [Completing("MLflow"), Completed("MLflow")]
+    assert stage.begins.asked == [False] and stage.told == [WRITING, Completed("MLflow")]
     assert len(stage.processes) == 1
 
 
@@ -144,7 +146,7 @@ def test_left_before_its_end(stage: Stage) -> None:
     events = stage.observer.finish(True)
     assert next(events) is None
     events.close()
-    assert stage.told == [Completing("MLflow"), Completed("MLflow", "it does not answer")]
+    assert stage.told == [WRITING, Completed("MLflow", "it does not answer")]
 
 
 def test_nothing_to_do_where_mlflow_has_it(stage: Stage) -> None:
