@@ -151,6 +151,13 @@ class Adam(OptimizerBase):
     epsilon: PositiveFloat
     amsgrad: bool
 
+    @model_validator(mode="after")
+    def adamw_needs_weight_decay(self) -> "Adam":
+        """Keras takes no AdamW without."""
+        if self.name == "adamw" and self.weight_decay is None:
+            raise ValueError("adamw needs weight_decay as a number: optimizer.weight_decay=0 is none")
+        return self
+
 
 class Nadam(OptimizerBase):
     """Adam with Nesterov momentum."""

@@ -34,11 +34,11 @@ Values = dict[str, Any]  # dotted key → value
 
 
 class NotSetError(Exception):
-    """An expression speaks of a key that this point does not have."""
+    """An expression references a key that this point does not have."""
 
 
 def parse(text: str, known: Collection[str]) -> ast.expr:
-    """An expression, checked. Raises UserError for what is not one, or speaks of unknown keys."""
+    """An expression, checked. Raises UserError for what is not one, or references unknown keys."""
     try:
         if len(text) > MAX_LENGTH:
             raise SyntaxError(f"longer than {MAX_LENGTH} characters")
@@ -63,7 +63,7 @@ def explain_unknown(name: str, known: Collection[str]) -> str:
 
 
 def holds(node: ast.expr, values: Values) -> bool:
-    """Whether a point meets an expression; one that speaks of keys that it does not have is met."""
+    """Whether a point meets an expression; one that references keys that it does not have is met."""
     try:
         return bool(work_out(node, values))
     except NotSetError:
@@ -73,7 +73,7 @@ def holds(node: ast.expr, values: Values) -> bool:
 
 
 def read_names(node: ast.AST) -> Iterator[str]:
-    """The keys that an expression speaks of. Raises SyntaxError for what is not allowed in one."""
+    """The keys that an expression references. Raises SyntaxError for what is not allowed in one."""
     match node:
         case ast.Name() | ast.Attribute():
             yield dotted(node)

@@ -8,6 +8,7 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import assert_never
 
 from src.base.text import number_of
 from src.config.schema import Search
@@ -46,7 +47,10 @@ def limits(search: Search, trials: Sequence[Trial], until: int, has_ended: Ended
             return asha(search, trials, rungs(search.rung, search.factor, until), has_ended)
         case "median":
             return by_median(search, trials, until)
-    return {}
+        case "none":
+            return {}
+        case other:
+            assert_never(other)
 
 
 def expected_epochs(search: Search, count: int, until: int) -> int:

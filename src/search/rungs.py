@@ -7,6 +7,7 @@ worked out anew, only when a trial reaches a rung or ends.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import assert_never
 
 from sortedcontainers import SortedList
 
@@ -51,6 +52,10 @@ class Rungs:
                 self.recomputed = Recomputed(self, rungs(search.rung, search.factor, until))
             case "median":
                 self.recomputed = Recomputed(self, [*range(search.rung, until, search.rung), until])
+            case "none":
+                pass
+            case other:
+                assert_never(other)
 
     def begin(self, trials: Sequence[Trial]) -> None:
         """Take up the first trials, all at once."""

@@ -61,7 +61,7 @@ def parse(space: dict[str, Any], configuration: dict[str, Any]) -> list[Dimensio
 
 
 def check_conditions(dimension: Dimension, earlier: dict[str, Dimension]) -> None:
-    """Raises UserError where a condition speaks of what is not declared before, or of values that do not come."""
+    """Raises UserError where a condition references what is not declared before, or of values that do not come."""
     for key, values in dimension.when:
         where = f"search.space.{dimension.key}.when.{key}"
         if key not in earlier:

@@ -17,6 +17,7 @@ def test_sources_have_been_looked_at() -> None:
     assert seen, f"the training sources have changed: run `{COMMAND}`, which says whether the bits have, too"
 
 
+@pytest.mark.timeout(900)
 def test_bits_are_those_stored() -> None:
     """On a processor whose bits are known, under the versions they are of."""
     stored, here = golden.read(), golden.machine()

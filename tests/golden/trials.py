@@ -41,11 +41,11 @@ TRIALS: dict[str, tuple[str, ...]] = {
         *("optimizer=nadam", "optimizer.beta_1=0.8", "optimizer.weight_decay=0.1", "training.epoch_size=25"),
         *("schedule=exponential", "schedule.decay=0.7", "search.seed=3"),
     ),
-    "reduced": (
+    "lowered": (
         *(*CNN, "activation=gelu", "activation.approximate=true", "architecture.head=logits", "training.epochs=5"),
-        *("optimizer=sgd", "optimizer.learning_rate=0.1", "optimizer.momentum=0.9", "optimizer.nesterov=true"),
-        *("training.reduce_lr.patience=2", f"training.reduce_lr.min_delta={ALWAYS}", "training.reduce_lr.factor=0.35"),
-        *("training.reduce_lr.min_lr=0.02", "search.objective=val_loss"),
+        *("optimizer=sgd", "optimizer.learning_rate=0.01", "optimizer.momentum=0.9", "optimizer.nesterov=true"),
+        *("training.reduce_lr.patience=2", f"training.reduce_lr.min_delta={ALWAYS}", "training.reduce_lr.factor=0.4"),
+        *("training.reduce_lr.min_lr=0.002", "search.objective=val_loss"),
     ),
     "stopped": (
         *(*DNN, "activation=relu", "activation.negative_slope=0.1", "activation.max_value=0.5"),

@@ -41,6 +41,7 @@ def test_whole_numbers_become_floats() -> None:
         ("architecture=dnn architecture.dropout=[0,0]", "2 values of dropout for 1 layers"),
         ("architecture=dnn architecture.dropout=1", "architecture.dropout"),
         ("optimizer=sgd optimizer.nesterov=true", "momentum"),
+        ("optimizer=adamw optimizer.weight_decay=null", "adamw needs weight_decay"),
         ("schedule=cosine training.reduce_lr.patience=2", "both set the learning rate"),
         ("schedule.warmup_epochs=1 training.reduce_lr.patience=2", "both set the learning rate"),
         ("training.early_stopping.patience=0", "training.early_stopping.patience=0"),
