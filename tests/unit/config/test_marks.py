@@ -42,7 +42,7 @@ OTHER: dict[str, tuple[str, str]] = {
     "activation.threshold": ("", "0.5"),
     "activation.alpha": ("activation=elu", "2"),
     "activation.approximate": ("activation=gelu", "true"),
-    "optimizer.name": ("", "adamw"),
+    "optimizer.name": ("optimizer.weight_decay=0.1", "adamw"),
     "optimizer.learning_rate": ("", "0.002"),
     "optimizer.weight_decay": ("", "0.1"),
     "optimizer.beta_1": ("", "0.8"),
