@@ -48,10 +48,11 @@ def kill_at_every_step(arena: Arena, expected: Result, every: int, limit: float)
 
 
 def kill_at_random(arena: Arena, expected: Result, seed: int, kills: int) -> None:
-    """One sweep after the other, each killed at random times until it has come to its end."""
+    """One sweep after the other, each killed at random times until it has come to its end. They begin without MLflow's
+    database, so that its creation is killed too."""
     rng = random.Random(seed)
     while sum(arena.kills.values()) < kills:
-        folder, config = arena.new_sweep()
+        folder, config = arena.new_sweep(has_database=False)
         code: int | None = None
         while code != 0 and sum(arena.kills.values()) < kills:
             STEPS.reset()
