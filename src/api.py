@@ -22,7 +22,7 @@ from src.analysis.findings import Findings
 from src.analysis.ranking import rank_points
 from src.base.disk import contents
 from src.base.errors import UserError
-from src.base.processes import catch_signals
+from src.base.processes import catch_signals, start_server
 from src.base.text import command
 from src.config.schema import Config
 from src.data.dataset import Dataset
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from src.tracking.deletion import Traces
 
 SWEEPS = Path("sweeps")
+PRELOADED = "src.training.preload"  # what workers have in common
 Follow = Callable[[Event | Notice], None]  # hears of every event and notice of a run
 
 # ------------------------------------------------------------------------------------------ running
@@ -80,6 +81,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
     from src.reporting.writer import ReportWriter
     from src.tracking.observer import MlflowObserver
 
+    start_server(PRELOADED)
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, command))
         session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
@@ -108,6 +110,7 @@ def preview(config: Config, console: Console) -> int:
     from src.reporting.data import describe_images
     from src.reporting.display import Screen
 
+    start_server(PRELOADED)
     with open_preview(config) as session, catch_signals() as interrupt:
         session.interrupt = interrupt
         for line in describe_images(session.data, config.training):

@@ -6,35 +6,62 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-SPAWN = multiprocessing.get_context("spawn")
+CONTEXT: Any = multiprocessing.get_context("spawn")  # how processes are started
+
+
+def start_server(module: str) -> None:
+    """Begin to import a module in a server from which processes are then forked, instead of importing it in each.
+
+    Where there is a GPU, or none of Linux, they go on being started afresh: a fork is not safe there.
+    """
+    global CONTEXT
+    if sys.platform != "linux" or count_gpus() or CONTEXT.get_start_method() != "spawn":
+        return
+    multiprocessing.set_forkserver_preload([module])
+    with suppress(OSError), deaf_children():
+        forkserver.ensure_running()
+        CONTEXT = multiprocessing.get_context("forkserver")
 
 
 def start_process(target: Callable[..., None], name: str, *arguments: Any) -> tuple[BaseProcess, Connection]:
-    """A process that runs `target(pipe, *arguments)`, and our end of its pipe.
+    """A process that runs `target(pipe, *arguments)` in our environment, and our end of its pipe.
 
     It is born deaf to Ctrl-C, which a terminal sends to everyone: the coordinator decides.
     """
-    resource_tracker.ensure_running()  # its start would unblock the signals again
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=target, args=(theirs, *arguments), name=name, daemon=True)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
+    ours, theirs = CONTEXT.Pipe()
+    process = CONTEXT.Process(target=begin, args=(dict(os.environ), target, theirs, *arguments), name=name, daemon=True)
+    with deaf_children():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     return process, ours
 
 
-def redirect_output(log: Path) -> None:
-    """What TensorFlow prints goes to the log, or nowhere if there is none."""
+def begin(environment: dict[str, str], target: Callable[..., None], *arguments: Any) -> None:
+    """What runs in the process: a server has the environment of the time when it was started."""
+    os.environ.update(environment)
+    target(*arguments)
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes that are started meanwhile have Ctrl-C and SIGTERM blocked."""
+    resource_tracker.ensure_running()  # its start would unblock the signals again
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def redirect_output(log: Path | str) -> None:
+    """What TensorFlow prints goes to the log."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, sys.stdout.fileno() if sys.stdout else 1)
     os.dup2(file, sys.stderr.fileno() if sys.stderr else 2)

@@ -155,6 +155,7 @@ def train(session: Session) -> bool:
 @contextmanager
 def workers(session: Session, log: Path) -> Iterator[int]:
     """Local worker processes for a session's jobs; how many."""
+    session.tell(LookingAhead())
     useful = sum(point.state.is_open for point in session.history.points)
     session.backend = LocalBackend(session.config, session.path, log, session.data.digest, useful)
     with closing(session.backend) as backend:
@@ -163,7 +164,6 @@ def workers(session: Session, log: Path) -> Iterator[int]:
 
 def look_ahead(session: Session) -> None:
     """Check all points and measure speed: what must be known before the first trial."""
-    session.tell(LookingAhead())
     run(coordinator(session, ahead_only=True))
 
 

@@ -1,6 +1,7 @@
 """How figures look."""
 
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,9 +10,9 @@ from matplotlib.figure import Figure as Figure
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """A white figure whose parts keep out of each other's way; sizes in inches."""
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+def new_figure(width: float, height: float, layout: Literal["constrained"] | None = "constrained") -> Figure:
+    """A white figure whose parts keep out of each other's way, unless they are placed by hand; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout=layout, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 

@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable, Generator
+from importlib import import_module
+from threading import Thread
 
 from src.base.errors import first_line
 from src.base.text import command
 from src.data.dataset import Dataset
 from src.ledger.events import Event
 from src.ledger.history import History
-from src.ledger.notices import Completed, Completing, Notice, Observer, Trouble
+from src.ledger.notices import Completed, Completing, LookingAhead, Notice, Observer, Trouble
 from src.ledger.sweep_folder import Sweep
 
 log = logging.getLogger("sweep")
@@ -22,7 +24,9 @@ class ReportWriter(Observer):
         self.is_stale = not (sweep.path / "report" / "report.html").is_file()
 
     def on_event(self, event: Event | Notice | None) -> None:
-        """Any event of a job makes the report stale."""
+        """Any event of a job makes the report stale. What draws is imported while there is nothing else to do."""
+        if isinstance(event, LookingAhead):
+            Thread(target=import_module, args=("src.reporting.html",), daemon=True).start()
         self.is_stale = self.is_stale or isinstance(event, Event)
 
     def finish(self, is_done: bool) -> Generator[None, None, None]:

@@ -10,7 +10,7 @@ from src.data.load import load_same
 from src.ledger.database import LedgerReader
 from src.ledger.events import Tracked
 from src.ledger.history import History
-from src.ledger.records import Trial, TrialState
+from src.ledger.records import Evaluation, Trial, TrialState
 from src.ledger.sweep_folder import Sweep
 from src.tracking.runs import (
     TrackedSweep,
@@ -20,7 +20,7 @@ from src.tracking.runs import (
     find_experiment,
     find_runs,
 )
-from src.tracking.sweep_run import close_sweep_run, show_evaluation
+from src.tracking.sweep_run import close_sweep_run, show_evaluation, show_samples
 from src.tracking.trial_run import UNDER_WAY, revision_of, show_trial
 
 
@@ -77,6 +77,7 @@ class MlflowMirror:
         parent, self.runs = find_runs(self.tracked, history)
         self.parent = parent or create_sweep_run(self.tracked, history)
         self.tracked.client.update_run(self.parent, status="RUNNING")
+        show_samples(self.tracked, self.parent)
 
     def show(self, history: History, trial: Trial, state: TrialState, is_kept: bool) -> None:
         """Log what MLflow does not have yet of a trial, in a run that is created if there is none."""
@@ -91,14 +92,20 @@ class MlflowMirror:
         revision = f"{ranked} {best and (best.number, best.best_epoch)} {len(history.evaluations)} {finishing}"
         if revision == self.parent_revision:
             return
-        for evaluation in history.evaluations[self.evaluations :]:
-            show_evaluation(self.tracked, self.runs[evaluation.trial].run_id, evaluation)
-        self.evaluations = len(history.evaluations)
-        if best and (latest := evaluation_of(history, best)):
-            show_evaluation(self.tracked, self.parent, latest)
+        self.show_evaluations(history, evaluation_of(history, best) if best else None)
         if finishing:
             close_sweep_run(self.tracked, self.parent, history, best, is_done)
         self.parent_revision = revision
+
+    def show_evaluations(self, history: History, final: Evaluation | None) -> None:
+        """Log new test results to their trials' runs, and the winner's to the sweep's own."""
+        new = history.evaluations[self.evaluations :]
+        for evaluation in new:
+            runs = [self.runs[evaluation.trial].run_id, *([self.parent] if evaluation is final else [])]
+            show_evaluation(self.tracked, runs, evaluation)
+        if final and not any(evaluation is final for evaluation in new):
+            show_evaluation(self.tracked, [self.parent], final)
+        self.evaluations = len(history.evaluations)
 
 
 def kept_trials(history: History, keep: int | str) -> set[int]:

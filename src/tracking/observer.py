@@ -8,19 +8,19 @@ from pathlib import Path
 from src.config.schema import Config, Mlflow
 from src.ledger.events import Event, Mirrored
 from src.ledger.history import History
-from src.ledger.notices import Completed, Completing, Ended, Notice, Observer, Planned, Trouble
+from src.ledger.notices import Completed, Completing, Ended, LookingAhead, Notice, Observer, Planned, Trouble
 from src.tracking.process import Tracker
 
 STEP = 0.1  # seconds between looks at the process, once it is asked to finish
 
 
 class MlflowObserver(Observer):
-    """Starts the process when training begins, hears from it, and waits for it at the end."""
+    """Starts the process, has it follow once training begins, hears from it, and waits for it at the end."""
 
     def __init__(self, config: Config, folder: Path, history: History, tell: Callable[[Notice], None]) -> None:
         self.config, self.folder, self.history, self.tell = config, folder, history, tell
         self.tracker: Tracker | None = None
-        self.is_planned = False
+        self.is_planned = self.has_begun = False
         self.told = ""  # of the trouble that there is
 
     def __enter__(self) -> "MlflowObserver":
@@ -31,9 +31,13 @@ class MlflowObserver(Observer):
             self.tracker.close()
 
     def on_event(self, event: Event | Notice | None) -> None:
-        """Start the process with the first event after the plan: what refuses to begin needs none."""
-        if self.is_planned and not self.tracker and not isinstance(event, Ended):
+        """Start the process while points are checked; let it write with the first event after the plan: what refuses to
+        begin leaves no runs."""
+        if isinstance(event, LookingAhead) and not self.tracker:
             self.start()
+        if self.is_planned and not self.has_begun and not isinstance(event, Ended):
+            self.has_begun = True
+            (self.tracker or self.start()).begin()
         self.is_planned = self.is_planned or isinstance(event, Planned)
 
     def start(self) -> Tracker:
@@ -55,7 +59,7 @@ class MlflowObserver(Observer):
     def finish(self, is_done: bool) -> Generator[Event | None, None, None]:
         """Wait until MLflow has everything; nothing is to be done where it had already."""
         revision = mirror_revision(self.config, self.history)
-        if not self.tracker and revision in {invocation.mirrored for invocation in self.history.invocations}:
+        if not self.has_begun and revision in {invocation.mirrored for invocation in self.history.invocations}:
             return
         yield from self.complete(is_done)
 

@@ -22,12 +22,17 @@ from src.ledger.events import Tracked
 from src.ledger.sweep_folder import last_written, open_sweep
 from src.tracking.store import set_environment, set_up_mlflow
 
-PAUSE = 1.0  # seconds between two looks at the ledger
+PAUSE = 0.2  # seconds between two looks at the ledger
 LONGEST_PAUSE = 30.0  # while MLflow does not answer
 STARTS = 10  # of a process that dies, before MLflow is left for later
 
 
-# The messages: `Finish` to the process; `Outage`, `Complete` and the events `Tracked` from it.
+# The messages: `Begin` and `Finish` to the process; `Outage`, `Complete` and the events `Tracked` from it.
+
+
+@dataclass(frozen=True)
+class Begin:
+    """There is something to mirror: until then, the process imports what it needs, and touches nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Tracker:
 
     def __init__(self, config: Config, folder: Path, log: Path) -> None:
         self.arguments = (config, folder, log)
-        self.asked: Finish | None = None
+        self.asked: Begin | Finish | None = None
         self.trouble = ""
         self.done = False
         self.starts = 0
@@ -82,12 +87,17 @@ class Tracker:
                     case event:
                         yield event
 
+    def begin(self) -> None:
+        """Have the process follow the ledger."""
+        self.asked = Begin()
+        self.send(self.asked)
+
     def finish(self, is_done: bool) -> None:
         """Ask for the last of it, saying whether the sweep is complete."""
         self.asked = Finish(is_done)
         self.send(self.asked)
 
-    def send(self, message: Finish) -> None:
+    def send(self, message: Begin | Finish) -> None:
         """Tell the process; one that has died hears it when it is started again."""
         with suppress(OSError):
             self.pipe.send(message)
@@ -118,9 +128,12 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
 
 def follow(pipe: Connection, config: Config, folder: Path) -> None:
     """Reconcile until told to finish, or until the coordinator is gone."""
+    import mlflow.keras  # noqa: F401, which imports much
+
     from src.tracking.mirror import MlflowMirror  # here, since the coordinator does not need what draws figures
 
-    finish: Finish | None = None
+    message = pipe.recv()
+    finish: Finish | None = message if isinstance(message, Finish) else None
     mirror: MlflowMirror | None = None
     trouble, pause, seen = "", PAUSE, 0.0
     while True:
@@ -145,4 +158,5 @@ def follow(pipe: Connection, config: Config, folder: Path) -> None:
                 return
             pause = min(pause * 2, LONGEST_PAUSE)
         if pipe.poll(pause):
-            finish = pipe.recv()
+            message = pipe.recv()
+            finish = message if isinstance(message, Finish) else finish

@@ -1,6 +1,7 @@
 """What a sweep's own run shows: the winner's metrics as they come; table, report, model and notes at the end."""
 
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,19 @@ from src.tracking.store import charts
 LISTED = 50  # sweeps in an experiment's note
 
 
-def show_evaluation(tracked: TrackedSweep, run: str, evaluation: Evaluation) -> None:
-    """Log test metrics, first predictions, confusion matrix and worst mistakes, to a sweep's run or a trial's."""
+def show_evaluation(tracked: TrackedSweep, runs: Sequence[str], evaluation: Evaluation) -> None:
+    """Log test metrics, first predictions, confusion matrix and worst mistakes, to a trial's run, a sweep's, or both."""
     values = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
-    tracked.client.log_batch(run, metrics=make_metrics(values, evaluation.ended, 0))
+    for run in runs:
+        tracked.client.log_batch(run, metrics=make_metrics(values, evaluation.ended, 0))
     if not evaluation.predictions:
         return
     with suppress(DamagedError), tempfile.TemporaryDirectory() as scratch:
         probabilities = read_arrays(tracked.sweep.path, evaluation.predictions)["probabilities"]
         for draw in (of_images.first_predictions, of_images.confusion, of_images.mistakes):
             style.save(draw(tracked.data.test, probabilities), Path(scratch) / f"{draw.__name__}.png")
-        tracked.client.log_artifacts(run, scratch, "test")
+        for run in runs:
+            tracked.client.log_artifacts(run, scratch, "test")
 
 
 def close_sweep_run(tracked: TrackedSweep, run: str, history: History, best: Trial | None, is_done: bool) -> None:
@@ -40,7 +43,6 @@ def close_sweep_run(tracked: TrackedSweep, run: str, history: History, best: Tri
     client = tracked.client
     log_metrics(client, run, best_so_far(history))
     client.log_artifact(run, str(tracked.sweep.path / "config.yaml"))
-    show_samples(tracked, run)
     show_table(client, run, history)
     show_report(tracked, run)
     show_model(tracked, run, history, best)

@@ -122,7 +122,7 @@ def import_everything() -> None:
             setattr(module, name, no_figure(name))
     gc.freeze()
     resource_tracker.ensure_running()
-    processes.SPAWN = FORK  # type: ignore[assignment]
+    processes.CONTEXT = FORK
 
 
 def no_figure(name: str) -> Callable[..., None]:

@@ -26,6 +26,7 @@ class Process:
     looks: int = 2  # until it has ended
     succeeds: bool = True
     done: bool = False
+    begun: int = 0
     asked: list[bool] = field(default_factory=list)
     is_closed: bool = False
 
@@ -33,6 +34,10 @@ class Process:
         """What it has said."""
         while self.says:
             yield self.says.pop(0)
+
+    def begin(self) -> None:
+        """It may write."""
+        self.begun += 1
 
     def finish(self, is_done: bool) -> None:
         """It is asked for the last of it."""
@@ -89,13 +94,14 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return made
 
 
-def test_started_with_training(stage: Stage) -> None:
-    """What is refused before it trains starts no process; the first event after the plan does, and only one."""
+def test_started_ahead_of_training(stage: Stage) -> None:
+    """It imports while points are checked; what is refused before it trains writes nothing; the first event after the
+    plan lets it write, once."""
     stage.hear(LookingAhead(), Checked(1, ""), None, Planned(2))
-    assert stage.processes == []
+    assert len(stage.processes) == 1 and not stage.begins.begun
     with stage.observer:
         stage.hear(None, Checked(2, ""), None)
-        assert len(stage.processes) == 1
+        assert len(stage.processes) == 1 and stage.begins.begun == 1
     assert stage.begins.is_closed
 
 

@@ -11,17 +11,18 @@ import pytest
 from src.ledger.events import Tracked
 from src.tracking import process
 from src.tracking.mirror import MlflowMirror
-from src.tracking.process import STARTS, Complete, Finish, Outage, Tracker, follow
+from src.tracking.process import STARTS, Begin, Complete, Finish, Outage, Tracker, follow
 from tests.unit.tracking.sweeps import make_sweep
 
 # ------------------------------------------------------------------------------ the process' own side
 
 
 class FakePipe:
-    """Gives one message after so many looks at the ledger, and keeps what is sent."""
+    """Says that it may begin, gives one message after so many looks at the ledger, and keeps what is sent."""
 
     def __init__(self, looks: int, message: Finish) -> None:
-        self.looks, self.message = looks, message
+        self.looks = looks
+        self.messages: list[Begin | Finish] = [Begin(), message]
         self.sent: list[Any] = []
         self.pauses: list[float] = []
 
@@ -34,9 +35,9 @@ class FakePipe:
         self.pauses.append(pause)
         return len(self.pauses) >= self.looks
 
-    def recv(self) -> Finish:
+    def recv(self) -> Begin | Finish:
         """What it has said."""
-        return self.message
+        return self.messages.pop(0)
 
 
 class FakeMirror:

@@ -119,7 +119,7 @@ def test_an_evaluation(stored: Stored) -> None:
     """Accuracy and loss on the test data, and three pictures of the predictions."""
     names: list[str] = []
     client = FakeClient({"log_artifacts": lambda run, folder, at: names.extend(p.name for p in Path(folder).iterdir())})
-    show_evaluation(tracked(stored, client), "own", stored.history.evaluations[0])
+    show_evaluation(tracked(stored, client), ["own"], stored.history.evaluations[0])
     assert client.metrics() == [("test_accuracy", 0.75, 3_000_000, 0), ("test_loss", 0.5, 3_000_000, 0)]
     assert sorted(names) == ["confusion.png", "first_predictions.png", "mistakes.png"]
     assert client.of("log_artifacts")[0][0][2] == "test"
@@ -131,7 +131,7 @@ def test_an_evaluation_without_its_predictions(stored: Stored, damage: Any) -> N
     damage(stored.path / "models/1-test.npz")
     for evaluation in (stored.history.evaluations[0], Evaluation(1, 1, 0.5, 0.75, 3000.0)):
         client = FakeClient()
-        show_evaluation(tracked(stored, client), "own", evaluation)
+        show_evaluation(tracked(stored, client), ["own"], evaluation)
         assert len(client.metrics()) == 2 and "log_artifacts" not in client.names()
 
 
@@ -235,6 +235,6 @@ def test_the_end(stored: Stored, monkeypatch: pytest.MonkeyPatch, is_done: bool,
     client = FakeClient({"search_runs": [], "list_artifacts": [SimpleNamespace(path="samples.png")]})
     close_sweep_run(tracked(stored, client), "own", stored.history, stored.history.trial(1), is_done)
     files = [Path(arguments[1]).name for arguments, _ in client.of("log_artifact")]
-    assert files == ["config.yaml", "samples.png"] and "log_table" in client.names()
+    assert files == ["config.yaml"] and "log_table" in client.names()
     assert client.tags()["state"] == state and client.tags()["training.epochs"] == "2"
     assert client.calls[-1] == ("set_terminated", ("own",), {"status": status})

@@ -1,0 +1,59 @@
+"""How our processes are born: spawned, or forked from a server that has imported what they need."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from multiprocessing.connection import Connection
+from typing import Any
+
+import psutil
+import pytest
+
+from src.base.processes import start_process, start_server
+from tests.functional.conftest import PROJECT
+
+needs_server = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked from a server on Linux only")
+
+
+def report(pipe: Connection) -> None:
+    """In a process that is started: what it was born with; then wait until the pipe closes."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    deaf = {signal.SIGINT, signal.SIGTERM} <= set(blocked)
+    pipe.send({"deaf": deaf, "colour": os.environ["COLOUR"], "has": "colorsys" in sys.modules, "pid": os.getpid()})
+    pipe.poll(None)
+
+
+def start_two(server: bool) -> None:
+    """In a process of its own: start two, print what they say, and wait for a signal."""
+    if server:
+        start_server("colorsys")
+    started = []
+    for colour in ("red", "blue"):
+        os.environ["COLOUR"] = colour
+        started.append(start_process(report, colour))
+    print(json.dumps([pipe.recv() for _, pipe in started]), flush=True)
+    sys.stdin.read()
+
+
+def run_two(server: bool) -> tuple[subprocess.Popen[str], list[dict[str, Any]]]:
+    """The process that starts two, and what these say."""
+    code = f"from tests.unit.base.test_processes import start_two; start_two({server})"
+    command = [sys.executable, "-c", code]
+    process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    return process, json.loads(process.stdout.readline())
+
+
+@pytest.mark.parametrize("server", [False, pytest.param(True, marks=needs_server)])
+def test_born(server: bool) -> None:
+    """A process does not hear Ctrl-C, has the environment of the moment when it was started, and is gone with its
+    starter; one of a server has what that has imported."""
+    process, said = run_two(server)
+    assert all(one["deaf"] for one in said) and [one["colour"] for one in said] == ["red", "blue"]
+    assert [one["has"] for one in said] == [server, server]
+    born = [psutil.Process(one["pid"]) for one in said]
+    process.kill()
+    process.communicate(timeout=60)
+    assert not psutil.wait_procs(born, 60)[1]
