@@ -57,7 +57,7 @@ def count_done(root: Path) -> int:
 
 def measure(coordinator: int) -> list[float]:
     """Megabytes of the coordinator, of its largest worker, and of the process that writes to MLflow."""
-    children = psutil.Process(coordinator).children()
+    children = psutil.Process(coordinator).children(recursive=True)
     sizes = [(child.memory_info().rss / 1e6, child.nice()) for child in children]
     least = min(nice for _, nice in sizes)
     workers = [size for size, nice in sizes if nice == least]

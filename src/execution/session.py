@@ -156,10 +156,16 @@ def train(session: Session) -> bool:
 def workers(session: Session, log: Path) -> Iterator[int]:
     """Local worker processes for a session's jobs; how many."""
     session.tell(LookingAhead())
-    useful = sum(point.state.is_open for point in session.history.points)
-    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, useful)
+    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, most_at_once(session))
     with closing(session.backend) as backend:
         yield len(backend.slots())
+
+
+def most_at_once(session: Session) -> int:
+    """How many trials could be under way at once: of the search, or of the confirmation after it."""
+    search = session.config.search
+    points = sum(point.state.is_open for point in session.history.points)
+    return max(points * search.repeats, min(points, search.confirm) * search.confirm_repeats)
 
 
 def look_ahead(session: Session) -> None:
