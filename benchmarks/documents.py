@@ -40,14 +40,16 @@ def main(arguments: list[str]) -> None:
     """Print a line as each pair of runs ends, and the table at the end."""
     own, overrides = options(arguments)
     names = own["only"].split("+") if "only" in own else sorted(p.stem for p in (CONF / "experiment").glob("*.yaml"))
-    configs = {name: configure([f"experiment={name}", *(overrides or ["data=mnist"])]) for name in names}
+    configs = {
+        name: configure([f"experiment={name}", "training.threads=1", *(overrides or ["data=mnist"])]) for name in names
+    }
     table = new_table(
         "experiment", "document", "accuracy ours", "fit", "ours - fit", "loss ours", "fit", "s ours", "s fit"
     )
     console = Console(width=160, highlight=False)
     for name, config in configs.items():
         data = load(config.data)
-        set_threads(config.training.threads)
+        set_threads(config.training.num_threads)
         ours: list[Result] = []
         fit: list[Result] = []
         for seed in range(1, int(own.get("seeds", 3)) + 1):

@@ -94,7 +94,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
         opened = sweep_folder.open_sweep(session.path)
         session.observers.append(ReportWriter(opened, session.history, session.data, session.tell))
         if config.tracking.name == "mlflow":
-            mirror = MlflowObserver(config, session.path, session.history, session.tell)
+            mirror = MlflowObserver(session.config, session.path, session.history, session.tell)
             session.observers.append(stack.enter_context(mirror))
         run_session(session)
         return Outcome(session.path, session.history, session.interrupt.signal)
@@ -103,8 +103,8 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
 def preview(config: Config, console: Console) -> int:
     """Check all points and measure speed; print what the sweep would do, and store nothing. The exit code; raises
     UserError."""
-    from src.execution.session import open_preview
-    from src.execution.session import preview as look_ahead
+    from src.execution.preview import open_preview
+    from src.execution.preview import preview as look_ahead
     from src.reporting.boards import preview_table
     from src.reporting.console import overview
     from src.reporting.data import describe_images

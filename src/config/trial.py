@@ -1,7 +1,6 @@
 """What decides one trial: architecture, activation, optimizer, schedule, training; every key with its type and range.
 
-Validation also brings a configuration into one canonical form (one number for all blocks becomes a list), so that
-equal networks compare equal."""
+Validation also makes one number for all blocks a list, so that equal networks compare equal."""
 
 from typing import Annotated, Any, Literal
 
@@ -250,11 +249,17 @@ class Training(Strict):
     """How one trial is trained. For how many epochs is a budget, and stands in `schema.Training`."""
 
     batch_size: PositiveInt
-    threads: Annotated[int, Field(ge=1, le=1024)]
+    threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"]
     precision: Literal["float32", "mixed_bfloat16"]
     early_stopping: EarlyStopping
     reduce_lr: ReduceLr
     epoch_size: PositiveInt | None = None
+
+    @property
+    def num_threads(self) -> int:
+        """Of one worker: in a sweep that exists, `auto` has become a number."""
+        assert self.threads != "auto"
+        return self.threads
 
 
 class TrialConfig(Strict):

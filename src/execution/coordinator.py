@@ -7,8 +7,8 @@ from src.base.errors import UserError
 from src.base.processes import Interrupt
 from src.execution.backend import Backend, jobs_of
 from src.ledger.database import Ledger
-from src.ledger.events import Event, Failed, Reused, Started, Stopped
-from src.ledger.jobs import TrainJob
+from src.ledger.events import Checked, Event, Failed, Reused, Started, Stopped
+from src.ledger.jobs import CheckJob, TrainJob
 from src.ledger.records import Cause
 from src.search.proposals import next_point
 from src.search.schedule import Schedule, new_trials, newly_pruned, next_job
@@ -28,6 +28,7 @@ class Coordinator:
     reuse: Callable[[TrainJob], Reused | None] = lambda job: None  # what another sweep has of it
     drift: str = ""  # how versions differ from those that trained so far: see `environment`
     ahead_only: bool = False  # check and probe, train nothing
+    check: Callable[[CheckJob], Checked | None] = lambda job: None  # what is known of a point without building it
     on_stop: Callable[[], None] = lambda: None  # the user has asked to stop, and jobs are under way
 
 
@@ -55,8 +56,8 @@ def run(own: Coordinator) -> None:
             own.ledger.save(Stopped(job.trial))
 
 
-def fill(own: Coordinator) -> Reused | None:
-    """Jobs for free slots, and records of what is proposed; up to a trial that need not be trained."""
+def fill(own: Coordinator) -> Checked | Reused | None:
+    """Jobs for free slots, and records of what is proposed; up to a job that needs no slot."""
     for slot in own.backend.slots():
         if not slot.is_free:
             continue
@@ -64,6 +65,8 @@ def fill(own: Coordinator) -> Reused | None:
         job = next_job(own.schedule, jobs_of(own.backend.slots()), own.ahead_only)
         if job is None:
             break
+        if isinstance(job, CheckJob) and (checked := own.check(job)):
+            return checked
         if isinstance(job, TrainJob):
             if reused := own.reuse(job):
                 return reused

@@ -2,9 +2,7 @@
 
 A worker ends itself when its pipe closes, so none outlives the coordinator."""
 
-import os
 import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -16,6 +14,7 @@ import psutil
 from src.base.errors import UserError
 from src.base.processes import count_gpus, start_process
 from src.config.schema import Config
+from src.execution.threads import count_cores
 from src.execution.worker import Ready, Stop, main
 from src.ledger.events import EpochEnded, Event, Failed
 from src.ledger.jobs import Job, Slot
@@ -143,9 +142,7 @@ def allowed_workers(config: Config) -> int:
         return config.workers.count
     if gpus := count_gpus():
         return gpus
-    cores = (
-        len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    ) // config.training.threads
+    cores = count_cores() // config.training.num_threads
     memory = int(psutil.virtual_memory().available / 1e9 / config.workers.memory)
     return min(cores, memory)
 

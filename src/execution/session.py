@@ -22,6 +22,7 @@ from src.base.processes import Interrupt
 from src.base.text import show_bytes
 from src.config.identity import budget
 from src.config.schema import Config
+from src.config.shapes import measure
 from src.data.dataset import Dataset
 from src.data.load import load
 from src.execution.backend import Backend
@@ -29,15 +30,16 @@ from src.execution.coordinator import Coordinator, propose, run
 from src.execution.local import LocalBackend, allowed_workers
 from src.execution.overview import explain_infeasible
 from src.execution.reuse import Library
+from src.execution.threads import settle
 from src.ledger import environment
 from src.ledger.database import Ledger
-from src.ledger.events import Dropped, Event, Stopped
+from src.ledger.events import Checked, Dropped, Event, Stopped
 from src.ledger.history import History
 from src.ledger.jobs import CheckJob, Slot
 from src.ledger.lock import lock_sweep
 from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Notice, Observer, Opened, Planned, Stopping
 from src.ledger.records import Invocation, PointState, Role, Trial, TrialState
-from src.ledger.sweep_folder import create_or_check, forget_refused, similar_sweeps, sweep_path, write_last
+from src.ledger.sweep_folder import create_or_check, forget_refused, similar_sweeps, write_last
 from src.search.estimate import bytes_needed
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule, is_bounded, is_complete, next_job
@@ -104,7 +106,8 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
     """
     problem = SearchProblem.of(config)
     data = load(config.data)
-    path = sweep_path(config, data.label, data.digest)
+    settled = settle(problem, data)
+    problem, path, config = settled.problem, settled.path, settled.problem.config
     with lock_sweep(path, config.resume.steal):
         is_new = create_or_check(path, config, data.digest)
         similar = tuple(islice(similar_sweeps(path, config, data.digest), 2)) if is_new else ()
@@ -138,6 +141,10 @@ def run_session(session: Session) -> None:
 
 def train(session: Session) -> bool:
     """Look ahead, then train; whether it came to that."""
+    check_points(session)
+    if session.interrupt.count:
+        return False
+    refuse_infeasible(session.history)
     with workers(session, session.path / "sweep.log") as count:
         look_ahead(session)
         if session.interrupt.count:
@@ -156,12 +163,12 @@ def train(session: Session) -> bool:
 def workers(session: Session, log: Path) -> Iterator[int]:
     """Local worker processes for a session's jobs; how many."""
     session.tell(LookingAhead())
-    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, most_at_once(session))
+    session.backend = LocalBackend(session.config, session.path, log, session.data.digest, count_useful(session))
     with closing(session.backend) as backend:
         yield len(backend.slots())
 
 
-def most_at_once(session: Session) -> int:
+def count_useful(session: Session) -> int:
     """How many trials could be under way at once: of the search, or of the confirmation after it."""
     search = session.config.search
     points = sum(point.state.is_open for point in session.history.points)
@@ -173,12 +180,28 @@ def look_ahead(session: Session) -> None:
     run(coordinator(session, ahead_only=True))
 
 
+def check_points(session: Session) -> None:
+    """Check what can be checked without a worker."""
+    propose(session.schedule, session.ledger)
+    while isinstance(job := next_job(session.schedule, ()), CheckJob) and not session.interrupt.count:
+        checked = check(session.data, job)
+        session.ledger.save(checked)
+        session.on_event(checked)
+        propose(session.schedule, session.ledger)
+
+
+def check(data: Dataset, job: CheckJob) -> Checked:
+    """Whether a point's network can be built, and how large it is, by arithmetic."""
+    size = measure(job.configuration, data.shape, data.num_classes)
+    return Checked(job.point, size.reason, size.parameters, size.operations, size.bytes)
+
+
 def coordinator(session: Session, **more: Any) -> Coordinator:
     """The loop of a session's jobs."""
     assert session.backend
-    stopping = partial(session.tell, Stopping())
     jobs = session.schedule, session.ledger, session.backend
-    return Coordinator(*jobs, session.interrupt, session.on_event, on_stop=stopping, **more)
+    more |= {"check": partial(check, session.data), "on_stop": partial(session.tell, Stopping())}
+    return Coordinator(*jobs, session.interrupt, session.on_event, **more)
 
 
 def finish(session: Session) -> None:
@@ -199,29 +222,6 @@ def complete(ledger: Ledger, events: Generator[Event | None, None, None], interr
                 ledger.save(event)
             if interrupt.count > asked:
                 return
-
-
-# -------------------------------------------------------------------------------------------- preview
-
-
-@contextmanager
-def open_preview(config: Config) -> Iterator[Session]:
-    """The sweep that a configuration names, in memory: nothing is stored. Raises UserError as `open_session`."""
-    problem = SearchProblem.of(config)
-    data = load(config.data)
-    path = sweep_path(config, data.label, data.digest)
-    with closing(Ledger.in_memory(path, problem.objective)) as ledger:
-        recover(config, ledger)
-        schedule = Schedule.of(problem, ledger.history)
-        yield Session(schedule, data, path, ledger, Opened(path, False))
-
-
-def preview(session: Session) -> int:
-    """Look ahead in memory; the number of workers there are. Raises UserError."""
-    propose(session.schedule, session.ledger)
-    with workers(session, Path(os.devnull)) as count:
-        look_ahead(session)
-        return count
 
 
 # ------------------------------------------------------------------------------------------ pieces

@@ -111,12 +111,17 @@ class Worker:
     config: Config
     folder: Path
     data: Any  # data.Dataset
+    engine: Any = None  # loop.Engine of the last trial
 
     def do(self, job: Job, stop: threading.Event) -> Iterator[Event]:
         """The events of one job."""
         import keras
 
-        keras.backend.clear_session()
+        from src.training.loop import kind_of
+
+        if not (isinstance(job, TrainJob) and self.engine and self.engine.kind == kind_of(job)):
+            self.engine = None
+            keras.backend.clear_session()
         match job:
             case CheckJob():
                 yield self.check(job)
@@ -148,12 +153,13 @@ class Worker:
     def train(self, job: TrainJob, stop: threading.Event) -> Iterator[Event]:
         """Train a trial; save its state after some time, when asked to stop, and at its end."""
         from src.ledger.files import read_arrays, write_arrays
-        from src.training.loop import train
+        from src.training.loop import Engine, train
 
         state = read_arrays(self.folder, job.checkpoint) if job.checkpoint else None
         saved = time.monotonic()
         name = f"checkpoints/{job.trial:05d}-{job.attempt}"
-        for progress in train(job, self.data, state):
+        self.engine = self.engine or Engine.of(job, self.data)
+        for progress in train(job, self.data, state, self.engine):
             number = progress.epoch.number
             last, is_asked = bool(progress.stop) or number >= job.until, stop.is_set()
             checkpoint: File | None = None
@@ -199,10 +205,10 @@ def set_up_tensorflow(config: Config, number: int) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str((number - 1) % count_gpus())
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(config.training.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(config.training.num_threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if gpus or config.training.threads > 1:
+    if gpus or config.training.num_threads > 1:
         tf.config.experimental.enable_op_determinism()  # one thread is deterministic by itself

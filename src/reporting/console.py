@@ -44,7 +44,7 @@ def overview(console: Console, schedule: Schedule, train_images: int, workers: i
     print_points(console, schedule)
     trials = len(unfinished(schedule)) + trials_to_come(schedule)
     left = seconds_left(schedule, train_images, workers)
-    time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "unknown time"
+    time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "time known after an epoch"
     checkpoints, mlflow = bytes_needed(schedule)
     question_workers(console, workers, schedule.problem.config.workers.memory)
     console.print(

@@ -125,7 +125,7 @@ class Screen(Observer):
             case LookingAhead():
                 self.start_live()
                 if not self.console.is_terminal:
-                    self.console.print("checking points and measuring speed …", style="dim")
+                    self.console.print("starting workers, measuring speed …", style="dim")
             case Planned(slots=slots):
                 self.live.stop()
                 overview(self.console, self.schedule, len(self.data.train), slots)

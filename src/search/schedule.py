@@ -129,8 +129,9 @@ def next_check(schedule: Schedule, busy: Collection[Job]) -> CheckJob | None:
 
 
 def next_probe(schedule: Schedule, busy: Collection[Job]) -> ProbeJob | None:
-    """The next point whose speed to measure, as long as no epoch has been measured."""
-    if schedule.index.total_epochs:
+    """The next point whose speed to measure, as long as no epoch has been measured. A single point's first epoch soon is,
+    unless nothing is to be trained."""
+    if schedule.index.total_epochs or (len(points_to_probe(schedule)) < 2 and not schedule.problem.config.preview):
         return None
     history = schedule.history
     done = {probe.point for probe in history.probes} | {job.point for job in busy if isinstance(job, ProbeJob)}

@@ -8,10 +8,13 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from src.config.trial import TrialConfig
 from src.data.dataset import Dataset, Part
@@ -19,7 +22,10 @@ from src.ledger.files import Arrays
 from src.ledger.jobs import TrainJob
 from src.ledger.records import Epoch
 from src.training.checkpoint import copy_state, copy_weights, lent_weights, read_state
-from src.training.network import InputSpec, build
+from src.training.network import InputSpec, build, build_network
+
+Array = NDArray[Any]
+Run = Callable[[int], dict[str, float]]  # number of an epoch → its metrics
 
 
 class NanError(Exception):
@@ -53,18 +59,58 @@ def images_per_epoch(part: Part, configuration: TrialConfig) -> int:
     return configuration.training.epoch_size or len(part)
 
 
-def train(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[Progress]:
+@dataclass(frozen=True)
+class Engine:
+    """A model with its compiled epochs. Trials that differ in nothing but their seeds train with the same, to the bits
+    that each would have with its own: graphs hold no seed."""
+
+    kind: tuple[TrialConfig, bool, int]  # of the trials that may train with it
+    model: keras.Model
+    initial: list[Array]  # the optimizer's variables before training
+    train_once: Callable[[int, int], dict[str, float]]  # seed and number of an epoch → its metrics
+    validate: Run
+    data: Dataset
+
+    @classmethod
+    def of(cls, job: TrainJob, data: Dataset) -> "Engine":
+        """Build and compile what a trial needs."""
+        configuration = job.configuration
+        data = data.without_validation() if job.refit else data
+        model = build(configuration, input_spec(data), job.seed, steps_per_epoch(data, configuration), job.last_epoch)
+        evaluate = compile_evaluation(model, data.validation, configuration.training.batch_size)
+        validate = evaluate if len(data.validation) else no_metrics
+        initial = [np.array(variable) for variable in model.optimizer.variables]
+        train_once = compile_training(model, data.train, configuration)
+        return cls(kind_of(job), model, initial, train_once, validate, data)
+
+    def begin(self, job: TrainJob, state: Arrays | None) -> Arrays:
+        """Bring all variables to where a trial begins or goes on; returns the weights of its best epoch so far."""
+        if state:
+            return read_state(self.model, state)
+        fresh = build_network(job.configuration, input_spec(self.data), job.seed)
+        for variable, value in zip(self.model.variables, fresh.variables, strict=True):
+            variable.assign(value)
+        for variable, start in zip(self.model.optimizer.variables, self.initial, strict=True):
+            variable.assign(start)
+        return {}
+
+
+def kind_of(job: TrainJob) -> tuple[TrialConfig, bool, int]:
+    """What trials have in common that may train with one engine: all but their seeds."""
+    return job.configuration, job.refit, job.last_epoch if job.configuration.depends_on_epochs else 0
+
+
+def train(job: TrainJob, data: Dataset, state: Arrays | None, engine: Engine | None = None) -> Iterator[Progress]:
     """Train from `state` (which has seen `job.epochs`) or from the start, yielding at each epoch's end.
 
-    Raises NanError where the loss stops being finite, and whatever TensorFlow raises.
+    `engine` is one of an earlier trial of this kind. Raises NanError where the loss stops being finite, and whatever
+    TensorFlow raises.
     """
     configuration, history = job.configuration, list(job.epochs)
-    data = data.without_validation() if job.refit else data
-    model = build(configuration, input_spec(data), job.seed, steps_per_epoch(data, configuration), job.last_epoch)
-    best: Arrays = read_state(model, state) if state else {}
-    run_epoch = compile_training(model, data.train, configuration, job.seed)
-    evaluate = compile_evaluation(model, data.validation, configuration.training.batch_size)
-    validate = evaluate if len(data.validation) else no_metrics
+    engine = engine or Engine.of(job, data)
+    model, validation = engine.model, engine.data.validation
+    best = engine.begin(job, state)
+    train_once = partial(engine.train_once, job.seed)
 
     def progress() -> Progress:
         current = best
@@ -73,7 +119,7 @@ def train(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[Progre
             lambda: copy_state(model, current),
             lambda: copy_weights(model),
             lambda: current,
-            lambda: examine(model, current, data.validation),
+            lambda: examine(model, current, validation),
             stop_reason(history, configuration),
         )
 
@@ -83,7 +129,7 @@ def train(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[Progre
     if history and is_done():  # it was ended after its last epoch, before it could say that it has finished
         yield progress()
     while not is_done():
-        epoch = run(model, run_epoch, validate, len(history) + 1)
+        epoch = run(model, train_once, engine.validate, len(history) + 1)
         history.append(epoch)
         if job.objective.best_epoch(history) is epoch:
             best = copy_weights(model)
@@ -91,7 +137,7 @@ def train(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[Progre
         yield progress()
 
 
-def run(model: keras.Model, train_once: "Run", evaluate: "Run", number: int) -> Epoch:
+def run(model: keras.Model, train_once: Run, evaluate: Run, number: int) -> Epoch:
     """One epoch of training and one pass over the validation images."""
     start = time.perf_counter()
     metrics = train_once(number)
@@ -103,31 +149,31 @@ def run(model: keras.Model, train_once: "Run", evaluate: "Run", number: int) -> 
     return Epoch(number, metrics, time.perf_counter() - start, time.time())
 
 
-Run = Callable[[int], dict[str, float]]
-
-
-def compile_training(model: keras.Model, part: Part, configuration: TrialConfig, seed: int) -> Run:
-    """Epoch number → loss and accuracy. The images come in passes over all of them, each pass in an order that
+def compile_training(
+    model: keras.Model, part: Part, configuration: TrialConfig
+) -> Callable[[int, int], dict[str, float]]:
+    """Seed and number of an epoch → loss and accuracy. The images come in passes over all of them, each pass in an order that
     follows from (seed, its number); an epoch is the next so many of this stream, by default one pass."""
     x, y = tf.constant(part.x), tf.constant(part.y)
     count, size = len(part), images_per_epoch(part, configuration)
     batch_size = configuration.training.batch_size
     passes = size // count if size % count == 0 else math.ceil(size / count) + 1  # that an epoch may lie in
 
-    def shuffled(number: tf.Tensor) -> tf.Tensor:
-        return tf.random.experimental.stateless_shuffle(tf.range(count), seed=tf.stack([seed, number]))
+    def shuffled(seed_and_pass: tf.Tensor) -> tf.Tensor:
+        return tf.random.experimental.stateless_shuffle(tf.range(count), seed=seed_and_pass)
 
     @tf.function  # type: ignore[untyped-decorator]
-    def epoch(first: tf.Tensor, skipped: tf.Tensor) -> None:
-        order = tf.reshape(tf.map_fn(shuffled, first + tf.range(passes)), [-1])[skipped : skipped + size]
+    def epoch(seed: tf.Tensor, first: tf.Tensor, skipped: tf.Tensor) -> None:
+        seeds = tf.stack([tf.repeat(seed, passes), first + tf.range(passes)], axis=1)
+        order = tf.reshape(tf.map_fn(shuffled, seeds), [-1])[skipped : skipped + size]
         for step in tf.range(math.ceil(size / batch_size)):
             batch = order[step * batch_size : (step + 1) * batch_size]
             model.train_step((tf.gather(x, batch), tf.gather(y, batch)))
 
-    def run_once(number: int) -> dict[str, float]:
+    def run_once(seed: int, number: int) -> dict[str, float]:
         model.reset_metrics()
         before, skipped = divmod((number - 1) * size, count)
-        epoch(tf.constant(before + 1), tf.constant(skipped))
+        epoch(tf.constant(seed), tf.constant(before + 1), tf.constant(skipped))
         return read_metrics(model)
 
     return run_once
@@ -181,10 +227,10 @@ def time_steps(configuration: TrialConfig, data: Dataset, images: int) -> tuple[
     model = build(configuration, input_spec(data), 1, 1, 1)
     training = configuration.training.model_copy(update={"epoch_size": None})
     whole = configuration.model_copy(update={"training": training})
-    train_once = compile_training(model, part, whole, 1)
-    train_once(1)
+    train_once = compile_training(model, part, whole)
+    train_once(1, 1)
     middle = time.perf_counter()
-    train_once(2)
+    train_once(1, 2)
     seconds = time.perf_counter() - middle
     return max(middle - start - seconds, 0.0), seconds / len(part)
 

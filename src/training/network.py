@@ -1,7 +1,7 @@
 """A trial's configuration → a compiled Keras model, or the reason why there is none.
 
-Networks of another kind come through `build`: give `add_layers` another branch. Every layer has a
-name and a seed of its own, so that a model follows from (configuration, seed) alone."""
+Networks of another kind come through `build_network`: give it another branch, and `config.shapes` its sizes. Every
+layer has a name and a seed of its own, so that a model follows from (configuration, seed) alone."""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from src.base.hashing import stable_seed
+from src.config.shapes import misfit
 from src.config.trial import Activation, Cnn, Dnn, TrialConfig
 from src.ledger.files import Arrays
 from src.training.checkpoint import set_weights
@@ -131,9 +132,8 @@ class Layers:
 
     def convolution(self, x: Tensor, filters: int, kernel: int, padding: str, name: str) -> Tensor:
         """A convolution that fits its input, or InfeasibleError."""
-        height, width = x.shape[1:3]
-        if padding == "valid" and kernel > min(height, width):
-            raise InfeasibleError(f"{name}: a {kernel}×{kernel} valid convolution on {height}×{width}")
+        if padding == "valid" and (reason := misfit(name, "valid convolution", kernel, *x.shape[1:3])):
+            raise InfeasibleError(reason)
         start = self.initializer(name)
         layer = keras.layers.Conv2D(
             filters, kernel, padding=padding, kernel_initializer=start, dtype=self.dtype, name=name
@@ -142,9 +142,8 @@ class Layers:
 
     def pool(self, x: Tensor, size: int, name: str) -> Tensor:
         """A maximum pooling that fits its input, or InfeasibleError."""
-        height, width = x.shape[1:3]
-        if size > min(height, width):
-            raise InfeasibleError(f"{name}: a {size}×{size} pooling on {height}×{width}")
+        if reason := misfit(name, "pooling", size, *x.shape[1:3]):
+            raise InfeasibleError(reason)
         return keras.layers.MaxPooling2D(size, dtype=self.dtype, name=name)(x) if size > 1 else x
 
     def dense(self, x: Tensor, units: int, name: str) -> Tensor:

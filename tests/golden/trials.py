@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ TRIALS: dict[str, tuple[str, ...]] = {
 }
 FLOATS = {"floats"}  # trials of float32 images; those of the others are uint8
 RESUMED = {"resumed"}  # trials that are also put down after an epoch and taken up
+SHARED = {"resumed", "lowered", "bfloat16", "refit"}  # trials that are also trained by what has trained another seed
 
 
 def data_of(name: str) -> Dataset:
@@ -117,17 +119,21 @@ def hash_of(name: str, threads: int) -> str:
     found = digest(results(overrides, data_of(name)))
     if name in RESUMED:
         assert digest(results(overrides, data_of(name), 1)) == found, f"'{name}' resumed is not as uninterrupted"
+    if name in SHARED:
+        assert digest(results(overrides, data_of(name), shares=True)) == found, f"'{name}' depends on a trial before"
     return found
 
 
-def results(overrides: tuple[str, ...], data: Dataset, pause: int = 0) -> Arrays:
-    """All that a trial leaves: metrics, state, best weights, and what these make of validation and test images."""
+def results(overrides: tuple[str, ...], data: Dataset, pause: int = 0, shares: bool = False) -> Arrays:
+    """All that a trial leaves: metrics, state, best weights, and what these make of validation and test images.
+
+    It is put down after `pause` epochs, if any; `shares`: by an engine that has trained another seed."""
     whole = config(*overrides)
     state: Arrays | None = None
     epochs: tuple[Epoch, ...] = ()
     for until in (pause, whole.training.epochs) if pause else (whole.training.epochs,):
         job = job_of(whole, until, epochs)
-        for progress in train_anew(job, data, state):
+        for progress in train_after_another(job, data) if shares else train_anew(job, data, state):
             epochs += (progress.epoch,)
             state, best = progress.state(), progress.best_weights()
             if progress.stop or progress.epoch.number == until:
@@ -151,6 +157,17 @@ def train_anew(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[A
 
     keras.backend.clear_session()
     return train(job, data, state)
+
+
+def train_after_another(job: TrainJob, data: Dataset) -> Iterator[Any]:
+    """Train with the engine of a trial of another seed, as a worker does with repeats."""
+    from src.training.loop import Engine, train
+
+    other = replace(job, seed=job.seed + 1)
+    engine = Engine.of(other, data)
+    for _ in train(other, data, None, engine):
+        pass
+    return train(job, data, None, engine)
 
 
 def test(job: TrainJob, data: Dataset, weights: Arrays) -> Arrays:

@@ -30,8 +30,11 @@ SPACE: dict[str, Any] = {"architecture": {"kernel": {"choice": [3, 5]}, "pool": 
 
 
 def plain(*overrides: str) -> dict[str, Any]:
-    """The configuration that a command line composes, before it is checked."""
-    return copy.deepcopy(composed(overrides))
+    """The configuration that a command line composes, before it is checked, settled on one thread."""
+    found: dict[str, Any] = copy.deepcopy(composed(overrides))
+    if found["training"]["threads"] == "auto":
+        found["training"]["threads"] = 1
+    return found
 
 
 @cache

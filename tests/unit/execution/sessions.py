@@ -74,6 +74,7 @@ class Home:
     def __post_init__(self) -> None:
         write_npz(self.root / "images.npz")
         self.patch.setattr(module, "LocalBackend", self.start)
+        self.patch.setattr(module, "check", lambda data, job: next(iter(self.answer(job))))
         self.patch.setattr(environment, "describe", lambda: {"keras": "1", "git": "abc"})
 
     def start(self, *arguments: Any) -> Simulator:

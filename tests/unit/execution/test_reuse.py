@@ -10,7 +10,7 @@ from src.execution.backend import jobs_of
 from src.execution.coordinator import Coordinator, fill
 from src.execution.simulator import Simulator
 from src.ledger.environment import DECISIVE, drift
-from src.ledger.events import EpochEnded, Failed, Started, Stopped
+from src.ledger.events import EpochEnded, Failed, Reused, Started, Stopped
 from src.ledger.files import read_file
 from src.ledger.jobs import EvaluateJob, TrainJob
 from src.ledger.records import Cause, Invocation, Origin, Role, TrialState
@@ -205,7 +205,7 @@ def test_the_loop_goes_by_what_it_takes(tmp_path: Path) -> None:
     backend = Simulator(answer)
     coordinator = Coordinator(own.schedule, own.ledger, backend, Interrupt(), lambda event: None, own.library().take)
     taken = []
-    while event := fill(coordinator):
+    while isinstance(event := fill(coordinator), Reused):
         own.ledger.save(event)
         taken.append(event.trial)
     (job,) = jobs_of(backend.slots())

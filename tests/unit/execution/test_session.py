@@ -10,9 +10,10 @@ from rich.console import Console
 
 from src import api
 from src.base.processes import Interrupt
+from src.execution import preview as preview_module
 from src.execution import session as module
 from src.execution.local import allowed_workers
-from src.execution.session import open_preview, preview
+from src.execution.preview import open_preview, preview
 from src.ledger.events import Checked, EpochEnded, Event, Finished, Mirrored, Tracked
 from src.ledger.notices import Ended, Extended, LookingAhead, NothingLeft, Opened, Planned
 from src.ledger.records import Evaluation, Probe, TrialState
@@ -30,14 +31,14 @@ def is_epoch(event: Heard) -> bool:
 
 
 def test_a_new_sweep_from_start_to_end(home: Home) -> None:
-    """Opened, looking ahead, checks and probes, the plan with its slots, trainings and the evaluation, the end."""
+    """Opened, checks, looking ahead, probes, the plan with its slots, trainings and the evaluation, the end."""
     witness = Witness()
     home.run(witness)
     heard = witness.heard
-    assert heard[:2] == [Opened(home.folder(), True), LookingAhead()] and heard[-1] == Ended(False)
-    assert [describe(event) for event in heard[2:9]] == [
-        *("checked 1", "checked 2", "checked 3", "checked 4", "probe 1", "probe 3", "probe 4"),
-    ]
+    assert heard[0] == Opened(home.folder(), True) and heard[-1] == Ended(False)
+    assert [describe(event) for event in heard[1:5]] == ["checked 1", "checked 2", "checked 3", "checked 4"]
+    assert heard[5] == LookingAhead()
+    assert [describe(event) for event in heard[6:9]] == ["probe 1", "probe 3", "probe 4"]
     assert heard[9] == Planned(2)
     assert [type(event) for event in heard[10:-1]].count(Finished) == 4 and isinstance(heard[-2], Evaluation)
     assert {trial.state for trial in home.history().trials} == {TrialState.FINISHED}
@@ -171,11 +172,12 @@ def test_a_stopped_sweep_waits_too(home: Home) -> None:
 # ------------------------------------------------------------------------------------------- stopped
 
 
-def test_stopped_while_it_looks_ahead(home: Home) -> None:
+@pytest.mark.parametrize(("kind", "notices"), [(Checked, []), (Probe, ["LookingAhead", "Stopping"])])
+def test_stopped_while_it_looks_ahead(home: Home, kind: type, notices: list[str]) -> None:
     """Asked to stop before the plan is there, it ends: no trial begins, and no observer has anything to finish."""
-    witness = home.interrupt_at(lambda event: isinstance(event, Checked))
+    witness = home.interrupt_at(lambda event: isinstance(event, kind))
     home.run(witness)
-    assert witness.notices() == ["Opened", "LookingAhead", "Stopping", "Ended"]
+    assert witness.notices() == ["Opened", *notices, "Ended"]
     assert witness.heard[-1] == Ended(True) and witness.finished == []
     assert not any(trial.attempts for trial in home.history().trials)
     home.again()
@@ -207,7 +209,8 @@ def test_stopped_at_once(home: Home) -> None:
 
 def test_ctrl_c_while_data_is_loaded(home: Home) -> None:
     """Until the sweep is open Ctrl-C ends it at once, as any program: data may be on its way from far."""
-    home.patch.setattr(module, "load", lambda data: os.kill(os.getpid(), signal.SIGINT))
+    for place in (module, preview_module):
+        home.patch.setattr(place, "load", lambda data: os.kill(os.getpid(), signal.SIGINT))
     for overrides in ((), ("preview=true",)):
         with pytest.raises(KeyboardInterrupt):
             api.run(home.config(*overrides), Console(quiet=True), "")
@@ -223,14 +226,14 @@ def test_preview_stores_nothing(home: Home) -> None:
     with open_preview(home.config()) as session:
         session.observers.append(witness)
         assert preview(session) == 2
-        assert [type(event) for event in witness.heard] == [LookingAhead, *[Checked] * 4, *[Probe] * 3]
+        assert [type(event) for event in witness.heard] == [*[Checked] * 4, LookingAhead, *[Probe] * 3]
         assert [trial.state for trial in session.history.trials] == [TrialState.WAITING] * 4
     assert not (home.root / "sweeps").exists()
 
 
 def test_a_preview_that_is_stopped(home: Home) -> None:
     """Asked to stop, a preview says so too."""
-    witness = home.interrupt_at(lambda event: isinstance(event, Checked))
+    witness = home.interrupt_at(lambda event: isinstance(event, Probe))
     with open_preview(home.config()) as session:
         session.observers.append(witness)
         session.interrupt = home.interrupt

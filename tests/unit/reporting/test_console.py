@@ -52,7 +52,7 @@ def test_overview(problem: SearchProblem) -> None:
     text = printed(lambda console: overview(console, Schedule.of(problem, checked_history(problem)), 100, 2))
     assert "6 points: 4 to train, 0 infeasible, 2 duplicate" in text
     assert "the same network and training as point 3  (point 5)" in text
-    assert "4 trials up to epoch 2, 2 workers: unknown time" in text
+    assert "4 trials up to epoch 2, 2 workers: time known after an epoch" in text
 
 
 @pytest.mark.parametrize(("workers", "is_said"), [(1, False), (2, False), (100_000, True)])

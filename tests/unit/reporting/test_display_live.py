@@ -97,4 +97,4 @@ def test_nothing_is_drawn_elsewhere() -> None:
     stage = Stage()
     with stage.screen:
         stage.hear(LookingAhead(), None, None)
-        assert stage.lines() == ["checking points and measuring speed …"] and not stage.screen.live.is_started
+        assert stage.lines() == ["starting workers, measuring speed …"] and not stage.screen.live.is_started

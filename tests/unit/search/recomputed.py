@@ -55,7 +55,7 @@ def next_job(problem: SearchProblem, history: History, busy: Collection[Job], ah
         waiting = (p for p in history.points if p.state == PointState.UNCHECKED and p.number not in under_way)
         point = next(waiting, None)
         return CheckJob(point.number, point.configuration) if point and point.configuration else None
-    probe = next_probe(history, busy)
+    probe = next_probe(problem, history, busy)
     if probe or ahead_only:
         return probe
     under_way = {job.trial for job in busy if isinstance(job, TrainJob)}
@@ -72,13 +72,15 @@ def has_unchecked(history: History) -> bool:
     return any(point.state == PointState.UNCHECKED for point in history.points)
 
 
-def next_probe(history: History, busy: Collection[Job]) -> ProbeJob | None:
-    """The next point whose speed to measure, as long as no epoch has been measured."""
+def next_probe(problem: SearchProblem, history: History, busy: Collection[Job]) -> ProbeJob | None:
+    """The next point whose speed to measure, as long as no epoch has been measured; of several points, or in a preview."""
     if any(trial.epochs for trial in history.trials) or not history.trials:
         return None
     points = (history.point(number) for number in {trial.point for trial in history.trials})
     trained = sorted(points, key=lambda point: (point.operations, point.number))
     chosen = {point.number: point for point in (trained[0], trained[len(trained) // 2], trained[-1])}
+    if len(chosen) < 2 and not problem.config.preview:
+        return None
     done = {probe.point for probe in history.probes} | {job.point for job in busy if isinstance(job, ProbeJob)}
     for number, point in chosen.items():
         if number not in done and history.crashes["probe", number] < CRASHES and point.configuration:

@@ -88,7 +88,7 @@ def test_ahead_only_stops_before_training() -> None:
 
 def test_a_probe_that_fails_is_left_out() -> None:
     """A probe that crashes twice does not keep the trials from training."""
-    schedule = prepared(small("search.max_trials=1"))
+    schedule = prepared(small("search.max_trials=1", "preview=true"))
     history = schedule.history
     for _ in range(2):
         job = next_job(schedule, ())
@@ -129,7 +129,7 @@ def test_retries(kind: Any, retries: int, attempts: int) -> None:
 
 def test_what_is_tried_again() -> None:
     """A trial and an evaluation as often as retries say, a check and a probe once more."""
-    schedule = small("search.max_trials=1", "search.retries=1")
+    schedule = small("search.max_trials=1", "search.retries=1", "preview=true")
     history = schedule.history
     propose(schedule)
     for is_again in (True, False):

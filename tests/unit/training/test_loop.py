@@ -247,9 +247,9 @@ def stream(data: Dataset, size: int, first: int, last: int = 0) -> list[int]:
         def get_metrics_result(self) -> dict[str, float]:
             return {}
 
-    run = compile_training(Eye(), data.train, trial_config(*DNN, f"training.epoch_size={size}"), 7)
+    run = compile_training(Eye(), data.train, trial_config(*DNN, f"training.epoch_size={size}"))
     for number in range(first, (last or first) + 1):
-        run(number)
+        run(7, number)
     return [int(value) for value in seen]
 
 
