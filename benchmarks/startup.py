@@ -59,6 +59,8 @@ def inside() -> None:
     from src.config.compose import compose_and_run
     from src.config.schema import Config
 
+    api.start_workers()
+
     def run(config: Config) -> int:
         say("configuration composed")
         code = api.sweep(config, follow=follow).exit_code

@@ -63,6 +63,11 @@ class Outcome:
         return 0 if rank_points(self.history) else 1
 
 
+def start_workers() -> None:
+    """Begin to import what workers need, while there is other to do; a run does so anyway."""
+    start_server(PRELOADED)
+
+
 def run(config: Config, console: Console, command: str) -> int:
     """Preview, or run what is left of, the sweep that a configuration names; the exit code. Raises UserError."""
     if config.preview:
@@ -81,7 +86,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
     from src.reporting.writer import ReportWriter
     from src.tracking.observer import MlflowObserver
 
-    start_server(PRELOADED)
+    start_workers()
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, command))
         session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
@@ -110,7 +115,7 @@ def preview(config: Config, console: Console) -> int:
     from src.reporting.data import describe_images
     from src.reporting.display import Screen
 
-    start_server(PRELOADED)
+    start_workers()
     with open_preview(config) as session, catch_signals() as interrupt:
         session.interrupt = interrupt
         for line in describe_images(session.data, config.training):
