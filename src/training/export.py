@@ -133,7 +133,7 @@ def predict(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
 
     The last layer of a model of this project says which; of others, each image's scores do.
     """
-    scores: NDArray[np.float32] = np.asarray(model.predict(images, batch_size=256, verbose=0))
+    scores = score(model, images)
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     from_logits: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     head = model.layers[-1].name
@@ -141,6 +141,16 @@ def predict(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
         return scores if head == "softmax" else from_logits
     is_probability = (scores >= 0).all(axis=1) & (np.abs(scores.sum(axis=1) - 1) < 1e-3)
     return np.where(is_probability[:, np.newaxis], scores, from_logits)
+
+
+def score(model: Any, images: NDArray[Any], batch_size: int = 256) -> NDArray[np.float32]:
+    """What a model says of images, N×classes. (Keras' `predict` gives the same bits by way of tf.data, in twice the time.)"""
+    import tensorflow as tf
+
+    batch = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
+    run = tf.function(lambda x: model(x, training=False), input_signature=[batch])
+    batches = (images[start : start + batch_size] for start in range(0, len(images), batch_size))
+    return np.concatenate([np.asarray(run(batch), np.float32) for batch in batches])
 
 
 @dataclass(frozen=True)

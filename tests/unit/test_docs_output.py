@@ -10,6 +10,7 @@ from rich.console import Console
 from src.analysis.baseline import judge_test
 from src.analysis.conclusions import judge, judge_search
 from src.analysis.contrasts import Comparison, Contrast, Group
+from src.config.compose import validate
 from src.data.dataset import Dataset
 from src.data.load import load
 from src.ledger.database import read_history
@@ -20,7 +21,7 @@ from src.ledger.records import Evaluation, PointState, Probe
 from src.ledger.sweep_folder import sweep_path
 from src.reporting.console import overview
 from src.reporting.data import print_data
-from tests.unit.examples import add_trials, check, config, epoch, finish, history_of, propose, schedule_of
+from tests.unit.examples import add_trials, check, composed, config, epoch, finish, history_of, propose, schedule_of
 from tests.unit.test_compare import write_sweep
 from tests.unit.test_docs import DOCUMENTS, README
 
@@ -43,7 +44,7 @@ BY_KEY = printed_by("python -m src.compare latest --by activation", DOCUMENTS["d
 
 def test_the_sweep_has_the_name_that_is_shown() -> None:
     """The name of the first sweep in README is that of its configuration and data."""
-    chosen = config("search=cnn_grid", "training.epochs=2")
+    chosen = validate(composed(("search=cnn_grid", "training.epochs=2")))  # with the threads left open
     data = load(chosen.data)
     name = sweep_path(chosen, data.label, data.digest).name
     assert SWEEP[0] == f"sweep {name} in sweeps/{name} (new)"
