@@ -13,7 +13,7 @@ from src.ledger.records import PointState
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule
 from src.training.network import InputSpec, build
-from tests.unit.examples import config, plain, propose, use_one_thread
+from tests.unit.examples import composed, config, plain, propose, use_one_thread
 
 use_one_thread()
 
@@ -184,7 +184,8 @@ def test_training_without_an_experiment() -> None:
     """`src.train` alone is one trial of the default configuration."""
     chosen = train()
     assert chosen.experiment is None and chosen.search.name == "single"
-    assert chosen.model_dump(exclude={"search"}) == config().model_dump(exclude={"search"})
+    usual = validate(composed(()))
+    assert chosen.model_dump(exclude={"search"}) == usual.model_dump(exclude={"search"})
 
 
 @pytest.mark.parametrize(
