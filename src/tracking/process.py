@@ -122,7 +122,7 @@ def main(pipe: Connection, config: Config, folder: Path, log: Path) -> None:
     redirect_output(log)
     die_with_parent()
     set_environment()
-    os.nice(10)  # training first, but not to starve where other sweeps keep all cores busy
+    os.nice(4)  # training first; but what waits until its end costs more, since then a core is idle
     follow(pipe, config, folder)
 
 
