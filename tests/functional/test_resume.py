@@ -109,6 +109,19 @@ def test_sigkill_of_a_worker(home: Home, finished: tuple[Home, str]) -> None:
     assert_same_results(home, finished)
 
 
+def test_sigkill_of_the_server(home: Home, finished: tuple[Home, str]) -> None:
+    """Workers end with the process from which they were forked; another takes its place, and the trials go on."""
+    process = home.start("tracking=none")
+    home.wait_for(in_training, process)
+    servers = [child for child in psutil.Process(process.pid).children() if child.children()]
+    for server in servers:
+        server.kill()
+    output = process.communicate(timeout=120)[0]
+    assert len(servers) == 1 and process.returncode == 0, output
+    assert all(trial.attempts <= 2 for trial in home.history().trials) and home.history().failures
+    assert_same_results(home, finished)
+
+
 def seconds_in_training(process: psutil.Process) -> float:
     """How long a worker has computed; 0 of the server from which workers are forked, and of others that have children."""
     return 0.0 if process.children() else sum(process.cpu_times()[:2])
