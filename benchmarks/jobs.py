@@ -1,6 +1,6 @@
 """Whole jobs: our command with everything it stores, beside the loop one writes by hand (`benchmarks.loop`).
 
-    python -m benchmarks.jobs data=mnist                                      all jobs, three times: two hours and more
+    python -m benchmarks.jobs data=mnist                                      all jobs, three times: hours
     python -m benchmarks.jobs data=npz data.path=mnist.npz +times=1 +only=lenet+dnn_128_long
 
 Both train on the same training images, and choose on the same validation images; ours evaluates its winner on the test

@@ -59,7 +59,7 @@ def inside() -> None:
     from src.config.compose import compose_and_run
     from src.config.schema import Config
 
-    api.start_workers()
+    api.prepare_workers()
 
     def run(config: Config) -> int:
         say("configuration composed")

@@ -1,6 +1,6 @@
 """Does a second thread pay? Seconds of an epoch of the documents' networks, with one thread and with more.
 
-    python -m benchmarks.threads                                     noise, 1 and 2 threads: three minutes on 2 cores
+    python -m benchmarks.threads                                     noise, 1 and 2 threads: a minute on 2 cores
     python -m benchmarks.threads +threads=1+2+4+8 +only=lenet
 
 Each in a process of its own, on 6,000 images, the second epoch of two, without validation. Beside them the multiply-adds

@@ -63,7 +63,7 @@ class Outcome:
         return 0 if rank_points(self.history) else 1
 
 
-def start_workers() -> None:
+def prepare_workers() -> None:
     """Begin to import what workers need, while there is other to do; a run does so anyway."""
     start_server(PRELOADED)
 
@@ -86,7 +86,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
     from src.reporting.writer import ReportWriter
     from src.tracking.observer import MlflowObserver
 
-    start_workers()
+    prepare_workers()
     with ExitStack() as stack:
         session = stack.enter_context(open_session(config, command))
         session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
@@ -115,7 +115,7 @@ def preview(config: Config, console: Console) -> int:
     from src.reporting.data import describe_images
     from src.reporting.display import Screen
 
-    start_workers()
+    prepare_workers()
     with open_preview(config) as session, catch_signals() as interrupt:
         session.interrupt = interrupt
         for line in describe_images(session.data, config.training):

@@ -11,5 +11,5 @@ from src.config.compose import compose_and_run
 from src.reporting.console import new_console
 
 if __name__ == "__main__":
-    api.start_workers()
+    api.prepare_workers()
     compose_and_run(lambda config: api.run(config, new_console(), again()))

@@ -24,5 +24,5 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    api.start_workers()
+    api.prepare_workers()
     compose_and_run(main, "train")

@@ -13,7 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-CONTEXT: Any = multiprocessing.get_context("spawn")  # how processes are started
+SPAWN: Any = multiprocessing.get_context("spawn")
+CONTEXT = SPAWN  # how processes are started
 
 
 def start_server(module: str) -> None:
@@ -22,7 +23,7 @@ def start_server(module: str) -> None:
     Where there is a GPU, or none of Linux, they go on being started afresh: a fork is not safe there.
     """
     global CONTEXT
-    if sys.platform != "linux" or count_gpus() or CONTEXT.get_start_method() != "spawn":
+    if sys.platform != "linux" or count_gpus() or CONTEXT is not SPAWN:
         return
     multiprocessing.set_forkserver_preload([module])
     with suppress(OSError), deaf_children():
@@ -35,10 +36,17 @@ def start_process(target: Callable[..., None], name: str, *arguments: Any) -> tu
 
     It is born deaf to Ctrl-C, which a terminal sends to everyone: the coordinator decides.
     """
+    global CONTEXT
     ours, theirs = CONTEXT.Pipe()
-    process = CONTEXT.Process(target=begin, args=(dict(os.environ), target, theirs, *arguments), name=name, daemon=True)
+    how = {"target": begin, "args": (dict(os.environ), target, theirs, *arguments), "name": name, "daemon": True}
+    process = CONTEXT.Process(**how)
     with deaf_children():
-        process.start()
+        try:
+            process.start()
+        except (EOFError, ConnectionError):  # the server has ended, importing: a process of its own will say why
+            CONTEXT = SPAWN
+            process = SPAWN.Process(**how)
+            process.start()
     theirs.close()
     return process, ours
 
@@ -97,6 +105,11 @@ def count_gpus() -> int:
     """NVIDIA GPUs of this machine, found without TensorFlow."""
     gpus = Path("/proc/driver/nvidia/gpus")
     return len(list(gpus.iterdir())) if gpus.is_dir() else 0
+
+
+def count_cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 class Interrupt:

@@ -22,7 +22,8 @@ from pydantic import (
 
 from src.config import trial
 from src.config.marks import BUDGET, IDENTITY, SETTING
-from src.config.trial import Share, Strict, TrialConfig
+from src.config.strict import Share, Strict
+from src.config.trial import TrialConfig
 
 Preprocessing = Literal["digits", "threshold", "resize"]  # of image files: see `src.data.image_files`
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

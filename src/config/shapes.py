@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from src.config.trial import Adam, Cnn, Dnn, Lion, Nadam, Optimizer, Rmsprop, Sgd, TrialConfig
+from src.config.optimizers import Adam, Lion, Nadam, Optimizer, Rmsprop, Sgd
+from src.config.trial import Cnn, Dnn, TrialConfig
 
 NUMBER_BYTES = 4  # of each number that is kept, whatever the precision of computing
 SEED_NUMBERS = 2  # in the state of a dropout's random numbers

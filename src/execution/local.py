@@ -12,9 +12,8 @@ from pathlib import Path
 import psutil
 
 from src.base.errors import UserError
-from src.base.processes import count_gpus, start_process
+from src.base.processes import count_cores, count_gpus, start_process
 from src.config.schema import Config
-from src.execution.threads import count_cores
 from src.execution.worker import Ready, Stop, main
 from src.ledger.events import EpochEnded, Event, Failed
 from src.ledger.jobs import Job, Slot

@@ -21,11 +21,11 @@ def open_preview(config: Config) -> Iterator[Session]:
     """The sweep that a configuration names, in memory. Raises UserError as `open_session`."""
     problem = SearchProblem.of(config)
     data = load(config.data)
-    settled = settle(problem, data)
-    with closing(Ledger.in_memory(settled.path, problem.objective)) as ledger:
+    problem, path = settle(problem, data)
+    with closing(Ledger.in_memory(path, problem.objective)) as ledger:
         recover(config, ledger)
-        schedule = Schedule.of(settled.problem, ledger.history)
-        yield Session(schedule, data, settled.path, ledger, Opened(settled.path, False))
+        schedule = Schedule.of(problem, ledger.history)
+        yield Session(schedule, data, path, ledger, Opened(path, False))
 
 
 def preview(session: Session) -> int:

@@ -106,8 +106,8 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
     """
     problem = SearchProblem.of(config)
     data = load(config.data)
-    settled = settle(problem, data)
-    problem, path, config = settled.problem, settled.path, settled.problem.config
+    problem, path = settle(problem, data)
+    config = problem.config
     with lock_sweep(path, config.resume.steal):
         is_new = create_or_check(path, config, data.digest)
         similar = tuple(islice(similar_sweeps(path, config, data.digest), 2)) if is_new else ()

@@ -3,13 +3,11 @@
 Sums depend on the number of threads, so a sweep that was begun on two cores goes on with their number on any machine.
 """
 
-import os
-import sys
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from src.base.errors import UserError
-from src.base.processes import count_gpus
+from src.base.processes import count_cores, count_gpus
 from src.config.schema import Config, Search
 from src.config.shapes import measure
 from src.data.dataset import Dataset
@@ -22,26 +20,18 @@ FORMER = 1  # thread, where `training.threads` is `auto` now
 WORTHWHILE = 40_000_000  # multiply-adds of a batch for each thread: with fewer, threads wait for each other
 
 
-@dataclass(frozen=True)
-class Settled:
-    """A configuration whose numbers are all known, and the folder of its sweep."""
-
-    problem: SearchProblem
-    path: Path
-
-
-def settle(problem: SearchProblem, data: Dataset) -> Settled:
-    """Find the sweep that a configuration names, and how many threads its trials have. Raises UserError."""
+def settle(problem: SearchProblem, data: Dataset) -> tuple[SearchProblem, Path]:
+    """The same with a number of threads, and the folder of the sweep that it names."""
     config = problem.config
     path = sweep_path(config, data.label, data.digest)
     if config.training.threads != "auto":
-        return Settled(problem, path)
+        return problem, path
     former = with_threads(config, FORMER)
     before = sweep_path(former, data.label, data.digest)
     if before.exists() and not path.exists():  # from when the default was one thread
-        return Settled(SearchProblem.of(former), before)
+        return SearchProblem.of(former), before
     count = kept_threads(path) or choose_threads(problem, data)
-    return Settled(SearchProblem.of(with_threads(config, count)), path)
+    return SearchProblem.of(with_threads(config, count)), path
 
 
 def with_threads(config: Config, count: int) -> Config:
@@ -52,14 +42,11 @@ def with_threads(config: Config, count: int) -> Config:
 
 def kept_threads(path: Path) -> int:
     """How many threads a sweep's trials have; 0 where it does not exist. A configuration that was lost is in its last."""
-    try:
+    with suppress(UserError, KeyError, TypeError, ValueError):
         return int(open_sweep(path).frozen["training"]["threads"])
-    except (UserError, KeyError, TypeError, ValueError):
-        pass
-    try:
+    with suppress(UserError):
         return last_config(path).training.num_threads
-    except UserError:
-        return 0
+    return 0
 
 
 def choose_threads(problem: SearchProblem, data: Dataset) -> int:
@@ -80,8 +67,3 @@ def most_at_once(search: Search, problem: SearchProblem) -> int:
         return 1
     points = min(size(problem.space.dimensions), search.max_trials or float("inf"))
     return max(int(min(points, 1024)) * search.repeats, 1)
-
-
-def count_cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

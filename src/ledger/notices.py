@@ -28,7 +28,7 @@ class Extended:
 
 @dataclass(frozen=True)
 class LookingAhead:
-    """Points are being checked, and speed is being measured."""
+    """Workers are being started, points that need one checked, and speed measured."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ FACTS = (
     "sweep.json"  # the facts' place in a .keras file, which is a zip; Keras leaves names that it does not know alone
 )
 
+BATCH = 256  # images that are predicted at once
+
 Facts = dict[str, Any]  # what is to be known of a model: see `src.data.likeness.facts_of`
 
 
@@ -143,13 +145,13 @@ def predict(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
     return np.where(is_probability[:, np.newaxis], scores, from_logits)
 
 
-def score(model: Any, images: NDArray[Any], batch_size: int = 256) -> NDArray[np.float32]:
-    """What a model says of images, N×classes. (Keras' `predict` gives the same bits by way of tf.data, in twice the time.)"""
+def score(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
+    """What a model says of images, N×classes: as Keras' `predict`, without the start of tf.data."""
     import tensorflow as tf
 
-    batch = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
-    run = tf.function(lambda x: model(x, training=False), input_signature=[batch])
-    batches = (images[start : start + batch_size] for start in range(0, len(images), batch_size))
+    signature = tf.TensorSpec((None, *images.shape[1:]), images.dtype)
+    run = tf.function(lambda batch: model(batch, training=False), input_signature=[signature])
+    batches = (images[start : start + BATCH] for start in range(0, len(images), BATCH))
     return np.concatenate([np.asarray(run(batch), np.float32) for batch in batches])
 
 

@@ -65,6 +65,7 @@ class Engine:
     that each would have with its own: graphs hold no seed."""
 
     kind: tuple[TrialConfig, bool, int]  # of the trials that may train with it
+    seed: int  # that it was built with
     model: keras.Model
     initial: list[Array]  # the optimizer's variables before training
     train_once: Callable[[int, int], dict[str, float]]  # seed and number of an epoch → its metrics
@@ -81,12 +82,14 @@ class Engine:
         validate = evaluate if len(data.validation) else no_metrics
         initial = [np.array(variable) for variable in model.optimizer.variables]
         train_once = compile_training(model, data.train, configuration)
-        return cls(kind_of(job), model, initial, train_once, validate, data)
+        return cls(kind_of(job), job.seed, model, initial, train_once, validate, data)
 
     def begin(self, job: TrainJob, state: Arrays | None) -> Arrays:
         """Bring all variables to where a trial begins or goes on; returns the weights of its best epoch so far."""
         if state:
             return read_state(self.model, state)
+        if job.seed == self.seed and not int(self.model.optimizer.iterations):  # as it was built
+            return {}
         fresh = build_network(job.configuration, input_spec(self.data), job.seed)
         for variable, value in zip(self.model.variables, fresh.variables, strict=True):
             variable.assign(value)
@@ -152,8 +155,8 @@ def run(model: keras.Model, train_once: Run, evaluate: Run, number: int) -> Epoc
 def compile_training(
     model: keras.Model, part: Part, configuration: TrialConfig
 ) -> Callable[[int, int], dict[str, float]]:
-    """Seed and number of an epoch → loss and accuracy. The images come in passes over all of them, each pass in an order that
-    follows from (seed, its number); an epoch is the next so many of this stream, by default one pass."""
+    """Seed and number of an epoch → loss and accuracy. The images come in passes over all of them, each pass in an order
+    that follows from (seed, its number); an epoch is the next so many of this stream, by default one pass."""
     x, y = tf.constant(part.x), tf.constant(part.y)
     count, size = len(part), images_per_epoch(part, configuration)
     batch_size = configuration.training.batch_size

@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-from src.config.trial import Cosine, Exponential, Schedule, TrialConfig
+from src.config.optimizers import Cosine, Exponential, Schedule
+from src.config.trial import TrialConfig
 
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,

@@ -1,7 +1,7 @@
 """What processes of a sweep have in common, imported once: by the server from which they are forked.
 
-A fork has only the thread that forked, so nothing here may start a thread or compute with TensorFlow. The server dies with
-its coordinator, and its processes with it.
+A fork has only the thread that forked, so nothing here may start a thread or compute with TensorFlow. The server dies
+with its coordinator, and its processes with it.
 """
 
 import gc
@@ -10,7 +10,7 @@ import sys
 
 from src.base.processes import die_with_parent, redirect_output
 
-UNUSED = ("matplotlib", "pandas", "sklearn")  # a second, to import what Keras uses where it is there, and we never call
+UNUSED = ("matplotlib", "pandas", "sklearn")  # Keras imports them where they are there, for what we never call
 
 die_with_parent()
 redirect_output(os.devnull)  # else it would hold a pipe open to which the command writes

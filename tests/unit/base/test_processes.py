@@ -25,10 +25,10 @@ def report(pipe: Connection) -> None:
     pipe.poll(None)
 
 
-def start_two(server: bool) -> None:
-    """In a process of its own: start two, print what they say, and wait for a signal."""
-    if server:
-        start_server("colorsys")
+def start_two(module: str) -> None:
+    """In a process of its own: start two, from a server of a module if one is given; print what they say, and wait."""
+    if module:
+        start_server(module)
     started = []
     for colour in ("red", "blue"):
         os.environ["COLOUR"] = colour
@@ -37,22 +37,22 @@ def start_two(server: bool) -> None:
     sys.stdin.read()
 
 
-def run_two(server: bool) -> tuple[subprocess.Popen[str], list[dict[str, Any]]]:
+def run_two(module: str) -> tuple[subprocess.Popen[str], list[dict[str, Any]]]:
     """The process that starts two, and what these say."""
-    code = f"from tests.unit.base.test_processes import start_two; start_two({server})"
+    code = f"from tests.unit.base.test_processes import start_two; start_two({module!r})"
     command = [sys.executable, "-c", code]
     process = subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     return process, json.loads(process.stdout.readline())
 
 
-@pytest.mark.parametrize("server", [False, pytest.param(True, marks=needs_server)])
-def test_born(server: bool) -> None:
+@pytest.mark.parametrize("module", ["", "tests.unit.base.unimportable", pytest.param("colorsys", marks=needs_server)])
+def test_born(module: str) -> None:
     """A process does not hear Ctrl-C, has the environment of the moment when it was started, and is gone with its
-    starter; one of a server has what that has imported."""
-    process, said = run_two(server)
+    starter; one of a server has what that has imported. Where the server ends, processes are started without one."""
+    process, said = run_two(module)
     assert all(one["deaf"] for one in said) and [one["colour"] for one in said] == ["red", "blue"]
-    assert [one["has"] for one in said] == [server, server]
+    assert [one["has"] for one in said] == [module == "colorsys"] * 2
     born = [psutil.Process(one["pid"]) for one in said]
     process.kill()
     process.communicate(timeout=60)

@@ -10,7 +10,8 @@ from src.base.hashing import fingerprint
 from src.config.identity import budget, differences, flatten, identity, validate_trial
 from src.config.marks import BUDGET, IDENTITY, all_marks
 from src.config.schema import Config
-from src.config.trial import Strict, TrialConfig
+from src.config.strict import Strict
+from src.config.trial import TrialConfig
 from tests.unit.examples import config, plain, trial_config
 
 

@@ -9,7 +9,7 @@ from src.config.compose import validate
 from src.config.identity import flatten, identity
 from src.config.marks import BUDGET, IDENTITY, SETTING, Mark, all_marks, field_marks, groups_of, pick
 from src.config.schema import Config
-from src.config.trial import Strict
+from src.config.strict import Strict
 from src.data.load import name_of
 from src.ledger.sweep_folder import sweep_path
 from tests.unit.examples import config, plain

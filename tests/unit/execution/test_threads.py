@@ -56,10 +56,10 @@ def test_chosen(folder: Path, overrides: tuple[str, ...], threads: int) -> None:
 
 def create(config: Config, data: Any) -> tuple[Path, int]:
     """A sweep of a configuration, and how many threads it has been given."""
-    settled = settle(SearchProblem.of(config), data)
-    create_or_check(settled.path, settled.problem.config, data.digest)
-    write_last(settled.path, settled.problem.config, "the command")
-    return settled.path, settled.problem.config.training.num_threads
+    problem, path = settle(SearchProblem.of(config), data)
+    create_or_check(path, problem.config, data.digest)
+    write_last(path, problem.config, "the command")
+    return path, problem.config.training.num_threads
 
 
 def test_kept_on_another_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
