@@ -124,7 +124,8 @@ def winner_file(name: str, sweeps: Path) -> Path:
     evaluation = (evaluation_of(history, best) if best else None) or latest
     if not evaluation or not evaluation.model:
         raise UserError(
-            f"{sweep.name} has no model yet: run its command to the end, or give --model runs:/RUN_ID/model of one trial."
+            f"{sweep.name} has no model yet: run its command to the end, or give --model another sweep's name (python -m "
+            "src.status lists them), or a trial's, runs:/RUN_ID/model as MLflow shows it."
         )
     try:
         read_file(sweep.path, evaluation.model)

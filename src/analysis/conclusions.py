@@ -134,6 +134,8 @@ def advice(history: History, seeds: set[int]) -> str:
     is_asked_for = history.invocations and history.invocations[-1].budget.get("search", {}).get("confirm")
     if is_asked_for:
         return ""
+    if any(trial.state.is_open for trial in history.trials):
+        return "; some trials have not finished yet"
     if seeds == {1}:
         return ": search.confirm=3 trains the best again on fresh seeds"
     return f": more seeds may show a difference (search.repeats={2 * max(seeds)})"

@@ -155,10 +155,11 @@ def show_age(seconds: float) -> str:
 def new_table(*columns: str, text: Collection[str] = ("state",)) -> Table:
     """A plain table of numbers, but for the columns that hold text."""
     table = Table(box=None, pad_edge=False, header_style="dim")
+    lines = max(column.count("_") for column in columns)
     for column in columns:
         words = column in text
-        heading = column.replace("_", "\n")
-        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, vertical="bottom")
+        heading = "\n" * (lines - column.count("_")) + column.replace("_", "\n")
+        table.add_column(heading, justify="left" if words else "right", no_wrap=not words)
     return table
 
 

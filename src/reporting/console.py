@@ -30,6 +30,7 @@ from src.search.schedule import (
     is_given_up,
     is_hopeless,
     left_by_budget,
+    next_job,
     points_to_come,
     trials_held_back,
     trials_to_come,
@@ -194,17 +195,23 @@ def limits_reached(search: Search, history: History) -> list[str]:
 # ------------------------------------------------------------------------------------------ pieces
 
 
+def describe_stopped(schedule: Schedule) -> str:
+    """How far a sweep has come that was stopped."""
+    job = next_job(schedule, ())
+    if job is None:
+        return "Stopped while the report or MLflow was written; all else is done"
+    states = Counter(trial.state for trial in schedule.history.trials)
+    trials = number_of(len(schedule.history.trials) + trials_to_come(schedule), "trial")
+    under_way = states[TrialState.INTERRUPTED] + states[TrialState.PAUSED]
+    pruned = f", {states[TrialState.PRUNED]} pruned" if states[TrialState.PRUNED] else ""
+    left = ", not yet evaluated on test data" if isinstance(job, EvaluateJob) else ""
+    return f"Stopped: {states[TrialState.FINISHED]} of {trials} finished{pruned}, {under_way} under way{left}"
+
+
 def print_next_steps(console: Console, schedule: Schedule, path: Path, is_stopped: bool) -> None:
     """Where everything is, and what to do next."""
     if is_stopped:
-        states = Counter(trial.state for trial in schedule.history.trials)
-        count = len(schedule.history.trials)
-        is_done = states[TrialState.FINISHED] == count and len(schedule.history.evaluations) > 0
-        trials = number_of(count + trials_to_come(schedule), "trial")
-        under_way = states[TrialState.INTERRUPTED] + states[TrialState.PAUSED]
-        counts = f"{states[TrialState.FINISHED]} of {trials} finished, {under_way} under way"
-        text = "Stopped while MLflow was written to; all else is done" if is_done else f"Stopped: {counts}"
-        console.print(f"{text}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
+        console.print(f"{describe_stopped(schedule)}. To go on: [b]{escape(again())}[/b]", soft_wrap=True)
         return
     tracking, paths = schedule.problem.config.tracking, schedule.problem.config.paths
     steps = {"all trials": command("compare", path.name, sweeps=path.parent)}

@@ -72,7 +72,7 @@ def question_pixels(data: Dataset) -> list[str]:
 
 def prepared(data: Dataset) -> str:
     """How `src.predict` makes image files like the data's images."""
-    return f"image files are prepared by {data.preprocessing}"
+    return f"image files are prepared as '{data.preprocessing}'"
 
 
 def reach(part: Part) -> tuple[float, float]:

@@ -343,7 +343,7 @@ def test_a_sweep_without_a_model(predict: Predict, tmp_path: Path) -> None:
     """A sweep that has no winner's model, as those of earlier versions, says what to do."""
     finished_sweep(tmp_path / "sweeps", "mine", with_model=False)
     code, out, err = predict(bar(tmp_path / "a.png", UPRIGHT), model=None)
-    assert (code, out) == (2, "") and "mine has no model" in err and "--model runs:/" in err
+    assert (code, out) == (2, "") and "mine has no model" in err and "runs:/RUN_ID/model" in err
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes() + b"x")])

@@ -38,6 +38,14 @@ def test_no_advice_to_do_what_is_being_done(tmp_path: Path) -> None:
     ]
 
 
+def test_no_advice_before_the_end(tmp_path: Path) -> None:
+    """While trials are on their way, that is said, and not what would tell more after them."""
+    history = searched(tmp_path, [[6], [5], [7], [35]])
+    history.trial(4).state = TrialState.INTERRUPTED
+    (text,) = judge_search(tmp_path, history)
+    assert text.endswith("(one seed each); some trials have not finished yet.")
+
+
 def test_a_search_on_one_seed(tmp_path: Path) -> None:
     """Far ahead on one seed is significantly better over the validation images, and no more is claimed."""
     (text,) = judge_search(tmp_path, searched(tmp_path, [[1], [36], [37], [35]]))

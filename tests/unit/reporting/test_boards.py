@@ -17,6 +17,7 @@ from src.reporting.boards import (
     board_of_sweeps,
     board_of_values,
     leaderboard,
+    new_table,
     preview_table,
     show_age,
 )
@@ -41,6 +42,17 @@ def printed(board: Table) -> list[list[str]]:
     console.print(board)
     assert isinstance(console.file, io.StringIO)
     return [line.split() for line in console.file.getvalue().splitlines() if line.strip()]
+
+
+def test_cells_begin_at_the_same_line() -> None:
+    """What is broken into lines stays beside its own row: cells at their top, headings at their bottom."""
+    table = new_table("name", "val_loss", text=("name",))
+    table.add_row("a name of two lines", "1")
+    console = Console(width=16, file=io.StringIO(), highlight=False)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    head, below, first, *_ = console.file.getvalue().splitlines()
+    assert head.split() == ["val"] and below.split() == ["name", "loss"] and first.startswith("a name") and "1" in first
 
 
 # --------------------------------------------------------------------------------------- one sweep

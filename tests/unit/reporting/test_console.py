@@ -10,12 +10,12 @@ import pytest
 from rich.console import Console
 
 from src.data.dataset import Dataset, Part
-from src.ledger.events import Failed
+from src.ledger.events import EpochEnded, Failed, Paused, Pruned, Started
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Evaluation, File, Origin, PointState
-from src.reporting.console import overview, print_next_steps, result
+from src.reporting.console import describe_stopped, overview, print_next_steps, result
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule
 from tests.unit.examples import checked_history, config, epoch, finish, train_job, trial_config
@@ -106,6 +106,22 @@ def test_next_steps_find_their_folders(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("src.reporting.console.LEADERS", 1)
     said = printed(lambda console: result(console, schedule, tmp_path / "A" / "mine"))
     assert re.search(r"^… 3 more: \S+ -m src\.compare mine --sweeps A$", said, re.M)
+
+
+def test_how_far_a_stopped_sweep_is() -> None:
+    """Trials that are pruned are no loss; what is left may be the evaluation, or only what is written after it."""
+    pruning = ("search.pruner=top_k", "search.keep=3", "training.epochs=2")
+    schedule = Schedule.of(problem := SearchProblem.of(config(*pruning, space=SPACE)), checked_history(problem))
+    history = schedule.history
+    for number in (1, 2, 3):
+        finish(history, number, epoch(1), epoch(2))
+    assert describe_stopped(schedule) == "Stopped: 3 of 4 trials finished, 0 under way"
+    for event in (Started(4, 1), EpochEnded(4, epoch(1, 0.01), None), Paused(4), Pruned(4, "place 4 of 4")):
+        history.apply(event, 0)
+    counts = "3 of 4 trials finished, 1 pruned, 0 under way"
+    assert describe_stopped(schedule) == f"Stopped: {counts}, not yet evaluated on test data"
+    history.apply(Evaluation(1, history.trial(1).best_epoch, 0.1, 0.9, 0.0), 0)
+    assert describe_stopped(schedule) == "Stopped while the report or MLflow was written; all else is done"
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_a_sweep_says_range_and_factor(digits: Dataset) -> None:
     """One sentence on the images; of MNIST nothing is odd."""
     assert describe_images(digits, config().training) == [
         "4,000 training images 28×28×1 uint8, pixels from 0 to 255, times 0.00392157 inside the model; "
-        "image files are prepared by digits"
+        "image files are prepared as 'digits'"
     ]
 
 

@@ -20,7 +20,7 @@ from tests.unit.reporting.screens import ONE, Stage, second
 
 PIXELS = (
     "500 training images 1×1×1 uint8, pixels from 0 to 255, times 0.00392157 inside the model; "
-    "image files are prepared by resize"
+    "image files are prepared as 'resize'"
 )
 
 
