@@ -28,7 +28,7 @@ def test_mnist_5k(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The default data: 4,000 + 500 + 500 digits, ten classes counted one by one, none shared, and a picture."""
     said = show(capsys, tmp_path)
     assert "mnist_5k: 10 classes, images 28×28×1 uint8, pixels times 0.00392157 inside the model" in said
-    assert "image files are prepared as 'digits'" in said
+    assert "image files are prepared as 'digits'" in " ".join(said.split())
     tens = {"train": "400", "validation": "50", "test": "50"}
     counts = {"train": "4,000", "validation": "500", "test": "500"}
     for part, each in tens.items():
