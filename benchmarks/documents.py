@@ -85,17 +85,19 @@ def train_ours(config: Config, data: Dataset, seed: int) -> Result:
     """By `src.training`, as a worker does it."""
     import keras
 
-    from src.training.loop import compile_evaluation, input_spec, train
-    from src.training.network import restore
+    from src.training.engine import Engine
+    from src.training.loop import train
+    from src.training.metrics import measure
 
     keras.backend.clear_session()
     start = time.perf_counter()
     epochs = config.training.epochs
     job = TrainJob(1, 1, config.trial, seed, ACCURACY, epochs, epochs, None, ())
-    *_, last = train(job, data, None)
+    engine = Engine.of(job, data)
+    for _ in train(job, data, None, engine):
+        pass
     seconds = time.perf_counter() - start
-    model = restore(config.trial, input_spec(data), last.weights())
-    metrics = compile_evaluation(model, data.test, config.training.batch_size)(0)
+    metrics = measure(data.test.y, engine.evaluate(data.test)[1], ("accuracy",))
     return metrics["accuracy"], metrics["loss"], seconds
 
 
@@ -106,13 +108,17 @@ def train_fit(config: Config, data: Dataset, seed: int) -> Result:
     """
     import keras
 
-    from src.training.loop import input_spec, steps_per_epoch
-    from src.training.network import build
+    from src.training.engine import input_spec
+    from src.training.network import build_network
 
     keras.backend.clear_session()
     epochs = config.training.epochs
     start = time.perf_counter()
-    model = build(config.trial, input_spec(data), seed, steps_per_epoch(data, config.trial), epochs)
+    model = build_network(config.trial, input_spec(data), seed)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=config.architecture.head == "logits")
+    arguments = config.optimizer.model_dump(exclude={"name"})
+    optimizer = keras.optimizers.get({"class_name": config.optimizer.name, "config": arguments})
+    model.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
     validation, size = (data.validation.x, data.validation.y), config.training.batch_size
     model.fit(data.train.x, data.train.y, batch_size=size, epochs=epochs, validation_data=validation, verbose=0)
     seconds = time.perf_counter() - start

@@ -4,7 +4,7 @@
     python -m benchmarks.threads +threads=1+2+4+8 +only=lenet
 
 Each in a process of its own, on 6,000 images, the second epoch of two, without validation. Beside them the multiply-adds
-of a batch, by which `training.threads=auto` chooses (`src/execution/threads.py`).
+of a batch, by which `training.threads=auto` chooses (`src/execution/automatic.py`).
 """
 
 import sys
@@ -18,8 +18,10 @@ from rich.console import Console
 from benchmarks.documents import REPORTED, configure, options
 from src.base.processes import silenced
 from src.config.shapes import measure
-from src.data.dataset import Part
+from src.data.dataset import Dataset, Part
 from src.execution.worker import set_up_tensorflow
+from src.ledger.jobs import TrainJob
+from src.ledger.objective import ACCURACY
 from src.reporting.boards import new_table
 
 IMAGES = 6000
@@ -47,17 +49,16 @@ def time_epoch(name: str, threads: int) -> float:
     with silenced():
         config = configure([f"experiment={name}", f"training.threads={threads}"])
         set_up_tensorflow(config, 1)
-        from src.training.loop import compile_training
-        from src.training.network import InputSpec, build
+        from src.training.engine import Engine
 
         random = np.random.default_rng(0)
         images = random.integers(0, 255, (IMAGES, 28, 28, 1)).astype(np.uint8)
         part = Part(images, random.integers(0, 10, IMAGES).astype(np.int32))
-        model = build(config.trial, InputSpec((28, 28, 1), "uint8", 10, 1 / 255), 1, 1, 2)
-        train_once = compile_training(model, part, config.trial)
-        train_once(1, 1)
+        data = Dataset("random", part, part, part, 10, 1 / 255, "", "resize")
+        engine = Engine.of(TrainJob(1, 1, config.trial, 1, ACCURACY, 2, 2, None, ()), data)
+        engine.train_epoch(1, 1)
         start = time.perf_counter()
-        train_once(1, 2)
+        engine.train_epoch(1, 2)
         return time.perf_counter() - start
 
 

@@ -140,15 +140,30 @@ class ReduceLr(Strict):
     min_lr: NonNegativeFloat
 
 
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1"]
+
+
 class Training(Strict):
     """How one trial is trained. For how many epochs is a budget, and stands in `schema.Training`."""
 
     batch_size: PositiveInt
     threads: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"]
-    precision: Literal["float32", "mixed_bfloat16"]
+    precision: Literal["float32", "mixed_bfloat16", "auto"]
     early_stopping: EarlyStopping
     reduce_lr: ReduceLr
     epoch_size: PositiveInt | None = None
+    loss: Literal["crossentropy", "focal"] = "crossentropy"
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "balanced"] = "none"
+    metrics: list[Metric] = ["accuracy"]
+
+    @field_validator("metrics")
+    @classmethod
+    def accuracy_and_others(cls, value: list[str]) -> list[str]:
+        """Tables and conclusions are about accuracy, so that it is always measured; each metric once."""
+        if "accuracy" not in value:
+            raise ValueError("accuracy is always measured: add it")
+        return sorted(set(value))
 
     @property
     def num_threads(self) -> int:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from src.config.schema import Config
 from src.data.load import load
+from src.execution.automatic import settle
 from src.execution.coordinator import propose
 from src.execution.session import Session, check_points, look_ahead, recover, workers
-from src.execution.threads import settle
 from src.ledger.database import Ledger
 from src.ledger.notices import Opened
 from src.search.problem import SearchProblem

@@ -25,12 +25,12 @@ from src.config.schema import Config
 from src.config.shapes import measure
 from src.data.dataset import Dataset
 from src.data.load import load
+from src.execution.automatic import describe_settled, settle
 from src.execution.backend import Backend
 from src.execution.coordinator import Coordinator, propose, run
 from src.execution.local import LocalBackend, allowed_workers
 from src.execution.overview import explain_infeasible
 from src.execution.reuse import Library
-from src.execution.threads import settle
 from src.ledger import environment
 from src.ledger.database import Ledger
 from src.ledger.events import Checked, Dropped, Event, Stopped
@@ -107,6 +107,7 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
     problem = SearchProblem.of(config)
     data = load(config.data)
     problem, path = settle(problem, data)
+    settled = describe_settled(config, problem.config)
     config = problem.config
     with lock_sweep(path, config.resume.steal):
         is_new = create_or_check(path, config, data.digest)
@@ -115,7 +116,7 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
         with closing(Ledger.open(path, problem.objective)) as ledger:
             schedule = Schedule.of(problem, ledger.history)
             with forget_refused(path, ledger.history):
-                yield Session(schedule, data, path, ledger, Opened(path, is_new, similar))
+                yield Session(schedule, data, path, ledger, Opened(path, is_new, similar, settled))
 
 
 def run_session(session: Session) -> None:

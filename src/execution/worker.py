@@ -111,13 +111,13 @@ class Worker:
     config: Config
     folder: Path
     data: Any  # data.Dataset
-    engine: Any = None  # loop.Engine of the last trial
+    engine: Any = None  # engine.Engine of the last trial
 
     def do(self, job: Job, stop: threading.Event) -> Iterator[Event]:
         """The events of one job."""
         import keras
 
-        from src.training.loop import kind_of
+        from src.training.engine import kind_of
 
         if not (isinstance(job, TrainJob) and self.engine and self.engine.kind == kind_of(job)):
             self.engine = None
@@ -134,7 +134,7 @@ class Worker:
 
     def check(self, job: CheckJob) -> Checked:
         """Build the point's model."""
-        from src.training.loop import input_spec
+        from src.training.engine import input_spec
         from src.training.network import InfeasibleError, build, count_bytes, count_operations
 
         try:
@@ -153,7 +153,8 @@ class Worker:
     def train(self, job: TrainJob, stop: threading.Event) -> Iterator[Event]:
         """Train a trial; save its state after some time, when asked to stop, and at its end."""
         from src.ledger.files import read_arrays, write_arrays
-        from src.training.loop import Engine, train
+        from src.training.engine import Engine
+        from src.training.loop import train
 
         state = read_arrays(self.folder, job.checkpoint) if job.checkpoint else None
         saved = time.monotonic()
@@ -170,10 +171,10 @@ class Worker:
             if last and job.pauses and not progress.stop:
                 yield Paused(job.trial)
             elif last:
-                weights = write_arrays(self.folder, f"{name}-{number}-best.npz", progress.best_weights())
+                weights = write_arrays(self.folder, f"{name}-{number}-best.npz", progress.best.weights)
                 validation = None
                 if not job.refit:
-                    validation = write_arrays(self.folder, f"{name}-{number}-validation.npz", progress.examine())
+                    validation = write_arrays(self.folder, f"{name}-{number}-validation.npz", progress.best.images)
                 yield Finished(job.trial, weights, bool(progress.stop), progress.stop, validation)
             elif is_asked:
                 yield Stopped(job.trial)
@@ -183,15 +184,22 @@ class Worker:
         """The best epoch on the test data: loss, accuracy, every prediction; and its model, to be used."""
         from src.data.likeness import facts_of
         from src.ledger.files import read_arrays, write_arrays, write_file
-        from src.training.export import for_inference, predict, save_model
-        from src.training.loop import compile_evaluation, input_spec
+        from src.training.engine import input_spec
+        from src.training.export import for_inference, probabilities_of, save_model
+        from src.training.losses import make_loss
+        from src.training.metrics import measure
         from src.training.network import restore
+        from src.training.passes import compile_evaluation
 
-        model = restore(job.configuration, input_spec(self.data), read_arrays(self.folder, job.weights))
-        metrics = compile_evaluation(model, self.data.test, job.configuration.training.batch_size)(0)
+        model, test = (
+            restore(job.configuration, input_spec(self.data), read_arrays(self.folder, job.weights)),
+            self.data.test,
+        )
+        scores, results = compile_evaluation(model, make_loss(job.configuration))(test)
+        metrics = measure(test.y, results, ("accuracy",))
         name = f"models/{job.trial:05d}-{job.epoch}"
-        probabilities = predict(model, self.data.test.x)
-        predictions = write_arrays(self.folder, f"{name}-test.npz", {"probabilities": probabilities})
+        arrays = {"probabilities": probabilities_of(model, scores)}
+        predictions = write_arrays(self.folder, f"{name}-test.npz", arrays)
         exported, facts = for_inference(model), facts_of(self.data)
         saved = write_file(self.folder, f"{name}.keras", lambda path: save_model(exported, path, facts))
         return Evaluation(job.trial, job.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)

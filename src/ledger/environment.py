@@ -12,7 +12,7 @@ from pathlib import Path
 from src.ledger.history import History
 from src.ledger.records import Invocation
 
-TRIAL_CODE = "1"  # raised with each change after which an equal trial gives other bits
+TRIAL_CODE = "2"  # raised with each change after which an equal trial gives other bits
 DECISIVE = ("tensorflow", "keras", "numpy", "device", "instructions", "onednn", "trial_code")  # of a trial's bits
 PROPOSING = ("keras-tuner", "optuna", "scikit-learn", "scipy")  # of the points that are proposed
 PACKAGES = ("tensorflow", "keras", "numpy", *PROPOSING, "mlflow")

@@ -11,11 +11,12 @@ from src.ledger.events import Event
 @dataclass(frozen=True)
 class Opened:
     """A sweep was created or taken up. `similar` are others that may be meant: their names, with the keys that differ and
-    their (other, own) values."""
+    their (other, own) values. `settled` is what `auto` stands for."""
 
     path: Path
     is_new: bool
     similar: tuple[tuple[str, dict[str, tuple[Any, Any]]], ...] = ()
+    settled: str = ""
 
 
 @dataclass(frozen=True)

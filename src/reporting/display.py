@@ -162,6 +162,8 @@ class Screen(Observer):
         self.say(fact)
         for question in questions:
             self.say_once(question)
+        if opened.settled:
+            self.say(f"auto stands for {opened.settled}, as long as this sweep lives")
         for name, changed in opened.similar:
             keys = ", ".join(f"{key} ({show_value(old)} there)" for key, (old, _) in changed.items())
             text = f"the sweep {name} " + (f"differs only in {keys}" if keys else "is the same configuration")

@@ -13,7 +13,7 @@ from src.search.constraints import parse as parse_constraint
 from src.search.points import GRID_LIMIT, Space, options, parse_start, size
 from src.search.space import Choice, Dimension, parse
 
-FIXED = {"training", "training.epochs", "training.epoch_size", "training.threads"}  # the same for all trials
+FIXED = {"training"} | {f"training.{key}" for key in ("epochs", "epoch_size", "threads", "metrics")}  # of all trials
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ def refuse_endless(config: Config, dimensions: list[Dimension]) -> None:
         raise UserError(f"search.strategy={search.strategy} {words}.")
     if fixed := FIXED & {dimension.key for dimension in dimensions}:
         raise UserError(f"search.space.{min(fixed)}: must be the same for all trials; set {min(fixed)}=… instead.")
+    for dimension in dimensions:
+        if dimension.key == "training.precision" and isinstance(dimension, Choice) and "auto" in dimension.options:
+            raise UserError(
+                "search.space.training.precision: auto becomes one of the others; name float32 or mixed_bfloat16."
+            )
     if search.strategy == "grid":
         for dimension in dimensions:
             options(dimension)  # says what to do about a range without steps

@@ -130,8 +130,8 @@ def build_model(history: History, trial: Trial, data: Dataset, weights: Arrays) 
     settle()
     import keras
 
+    from src.training.engine import input_spec
     from src.training.export import for_inference
-    from src.training.loop import input_spec
     from src.training.network import restore
 
     keras.backend.clear_session()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -31,16 +32,29 @@ def lent_weights(model: keras.Model, weights: Arrays) -> Iterator[None]:
         set_weights(model, own)
 
 
-def copy_state(model: keras.Model, best: Arrays) -> Arrays:
+class Best(NamedTuple):
+    """The best epoch of a trial: its weights, and what is kept of each validation image; {} of none."""
+
+    weights: Arrays
+    images: Arrays
+
+
+def copy_state(model: keras.Model, best: Best) -> Arrays:
     """All that a trial goes on from."""
     state = {f"model/{index}": np.array(variable) for index, variable in enumerate(model.variables)}
     state |= {f"optimizer/{index}": np.array(variable) for index, variable in enumerate(model.optimizer.variables)}
-    return state | {f"best/{name}": array for name, array in best.items()}
+    state |= {f"best/{name}": array for name, array in best.weights.items()}
+    return state | {f"images/{name}": array for name, array in best.images.items()}
 
 
-def read_state(model: keras.Model, state: Arrays) -> Arrays:
-    """Put a state into a model; returns the weights of the best epoch."""
+def read_state(model: keras.Model, state: Arrays) -> Best:
+    """Put a state into a model; returns the best epoch."""
     for kind, variables in (("model", model.variables), ("optimizer", model.optimizer.variables)):
         for index, variable in enumerate(variables):
             variable.assign(state[f"{kind}/{index}"])
-    return {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
+    return Best(of_kind(state, "best/"), of_kind(state, "images/"))
+
+
+def of_kind(state: Arrays, kind: str) -> Arrays:
+    """The arrays whose names begin so, without that."""
+    return {name.removeprefix(kind): array for name, array in state.items() if name.startswith(kind)}

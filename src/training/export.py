@@ -135,7 +135,11 @@ def predict(model: Any, images: NDArray[Any]) -> NDArray[np.float32]:
 
     The last layer of a model of this project says which; of others, each image's scores do.
     """
-    scores = score(model, images)
+    return probabilities_of(model, score(model, images))
+
+
+def probabilities_of(model: Any, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities N×classes of what a model says, N×classes."""
     powers = np.exp(scores - scores.max(axis=1, keepdims=True))
     from_logits: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     head = model.layers[-1].name

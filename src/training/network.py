@@ -40,7 +40,7 @@ def build(configuration: TrialConfig, images: InputSpec, seed: int, steps_per_ep
     where an image gets too small for a layer.
     """
     model = build_network(configuration, images, seed)
-    compile_loss(model, configuration, make_optimizer(configuration, steps_per_epoch, epochs))
+    model.compile(make_optimizer(configuration, steps_per_epoch, epochs), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     return model
 
@@ -59,20 +59,9 @@ def build_network(configuration: TrialConfig, images: InputSpec, seed: int) -> k
     return keras.Model(inputs, x, name=architecture.name)
 
 
-def compile_loss(model: keras.Model, configuration: TrialConfig, optimizer: Any = None) -> None:
-    """Give a model its loss and metrics, and an optimizer where it is to be trained."""
-    model.compile(
-        optimizer=optimizer,
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=configuration.architecture.head == "logits"),
-        metrics=["accuracy"],
-        jit_compile=False,  # XLA makes convolutions twice as slow on a CPU
-    )
-
-
 def restore(configuration: TrialConfig, images: InputSpec, weights: Arrays) -> keras.Model:
     """A model with given weights, by their names, to be evaluated; it has no optimizer."""
     model = build_network(configuration, images, 1)
-    compile_loss(model, configuration)
     set_weights(model, weights)
     return model
 

@@ -23,6 +23,7 @@ CNN = (
     *("architecture.padding=same", "architecture.dense_units=8"),
 )
 DNN = (*ALL, "architecture=dnn", "architecture.units=[8]")
+METRICS = ("accuracy", "balanced_accuracy", "macro_f1")
 ALWAYS = 1e6  # a min_delta by which no epoch is better
 
 TRIALS: dict[str, tuple[str, ...]] = {
@@ -83,6 +84,11 @@ TRIALS: dict[str, tuple[str, ...]] = {
         *(*DNN, "architecture.units=[6,5]", "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.epochs=4"),
         "training.early_stopping.patience=2",
     ),
+    "weighted": (
+        *(*CNN, "training.label_smoothing=0.1", "training.class_weights=balanced"),
+        "training.metrics=[accuracy,balanced_accuracy,macro_f1]",
+    ),
+    "focal": (*DNN, "training.loss=focal", "architecture.head=logits", "training.batch_size=9"),
     "wide": (
         *(*CNN, "architecture.filters=32", "architecture.dense_units=256", "architecture.dense_dropout=0.5"),
         *("optimizer.learning_rate=0.01", "training.batch_size=44", "training.epochs=2"),
@@ -135,11 +141,10 @@ def results(overrides: tuple[str, ...], data: Dataset, pause: int = 0, shares: b
         job = job_of(whole, until, epochs)
         for progress in train_after_another(job, data) if shares else train_anew(job, data, state):
             epochs += (progress.epoch,)
-            state, best = progress.state(), progress.best_weights()
-            if progress.stop or progress.epoch.number == until:
-                examined = {} if job.refit else progress.examine()
+            state, best = progress.state(), progress.best
     metrics = {f"{epoch.number}/{key}": value for epoch in epochs for key, value in epoch.metrics.items()}
-    left = {"epoch": metrics, "state": state, "best": best, "validation": examined, "test": test(job, data, best)}
+    tested = test(job, data, best.weights)
+    left = {"epoch": metrics, "state": state, "best": best.weights, "validation": best.images, "test": tested}
     return {f"{kind}/{key}": np.asarray(value) for kind, values in left.items() for key, value in values.items()}
 
 
@@ -161,7 +166,8 @@ def train_anew(job: TrainJob, data: Dataset, state: Arrays | None) -> Iterator[A
 
 def train_after_another(job: TrainJob, data: Dataset) -> Iterator[Any]:
     """Train with the engine of a trial of another seed, as a worker does with repeats."""
-    from src.training.loop import Engine, train
+    from src.training.engine import Engine
+    from src.training.loop import train
 
     other = replace(job, seed=job.seed + 1)
     engine = Engine.of(other, data)
@@ -172,13 +178,18 @@ def train_after_another(job: TrainJob, data: Dataset) -> Iterator[Any]:
 
 def test(job: TrainJob, data: Dataset, weights: Arrays) -> Arrays:
     """Loss and accuracy on the test images, and the probabilities of each, as a worker evaluates."""
-    from src.training.export import predict
-    from src.training.loop import compile_evaluation, input_spec
+    from src.training.engine import input_spec
+    from src.training.export import predict, probabilities_of
+    from src.training.losses import make_loss
+    from src.training.metrics import measure
     from src.training.network import restore
+    from src.training.passes import compile_evaluation
 
     model = restore(job.configuration, input_spec(data), weights)
-    metrics = compile_evaluation(model, data.test, job.configuration.training.batch_size)(0)
-    return {**{key: np.asarray(value) for key, value in metrics.items()}, "predicted": predict(model, data.test.x)}
+    scores, results = compile_evaluation(model, make_loss(job.configuration))(data.test)
+    metrics = measure(data.test.y, results, METRICS)
+    assert predict(model, data.test.x).tobytes() == probabilities_of(model, scores).tobytes()
+    return {**{key: np.asarray(value) for key, value in metrics.items()}, "predicted": probabilities_of(model, scores)}
 
 
 # ------------------------------------------------------------------------------------------- hashes

@@ -99,11 +99,24 @@ def test_epochs_are_no_part_of_a_trial() -> None:
 
 def test_the_identity_is_everything_that_decides() -> None:
     """All keys as plain values, from which the same trial comes back; those of a later version only where they differ."""
-    trial = trial_config("architecture=dnn", "architecture.units=[8,4]", "training.epoch_size=100")
+    network = ("architecture=dnn", "architecture.units=[8,4]")
+    later = {"epoch_size": 100, "loss": "focal", "label_smoothing": 0.1, "class_weights": "balanced"}
+    trial = trial_config(
+        *network, *(f"training.{key}={value}" for key, value in later.items()), "training.metrics=[macro_f1,accuracy]"
+    )
     assert trial.identity() == trial.model_dump()
     assert TrialConfig.model_validate(trial.identity()) == trial
-    before = trial_config("architecture=dnn", "architecture.units=[8,4]")
-    assert before.identity()["training"] == {k: v for k, v in before.training.model_dump().items() if k != "epoch_size"}
+    before = trial_config(*network)
+    known = {k: v for k, v in before.training.model_dump().items() if k not in {*later, "metrics"}}
+    assert before.identity()["training"] == known
+
+
+def test_metrics_are_with_accuracy_each_once() -> None:
+    """In one order; without accuracy, by which tables go, they are refused."""
+    chosen = trial_config("training.metrics=[macro_f1,accuracy,macro_f1]")
+    assert chosen.training.metrics == ["accuracy", "macro_f1"]
+    with pytest.raises(UserError, match="add it"):
+        trial_config("training.metrics=[macro_f1]")
 
 
 def test_a_trial_cannot_be_changed() -> None:

@@ -163,7 +163,7 @@ def test_which_sweep_this_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("c", {}),
         ("d", {"training.epochs": (5, 10)}),
     )
-    stage.hear(Opened(path, True, similar), Opened(path, False))
+    stage.hear(Opened(path, True, similar), Opened(path, False, settled="training.threads=2"))
     assert stage.lines() == [
         "sweep a in sweeps/a (new)",
         PIXELS,
@@ -173,6 +173,7 @@ def test_which_sweep_this_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "one starts anew",
         "sweep a in sweeps/a (going on)",
         PIXELS,
+        "auto stands for training.threads=2, as long as this sweep lives",
     ]
 
 

@@ -86,7 +86,7 @@ class Stored:
 
     def weights(self, number: int, seed: int = 1) -> File:
         """The weights of a trial's best epoch, as a worker writes them."""
-        from src.training.loop import input_spec
+        from src.training.engine import input_spec
         from src.training.network import build_network
 
         configuration = self.history.point(number).configuration

@@ -15,6 +15,7 @@ from src.data.likeness import facts_of
 from src.execution.worker import Worker
 from src.ledger.files import read_file, write_arrays
 from src.ledger.jobs import EvaluateJob
+from src.training.engine import input_spec
 from src.training.export import (
     FACTS,
     Network,
@@ -25,7 +26,6 @@ from src.training.export import (
     read_facts,
     save_model,
 )
-from src.training.loop import input_spec
 from src.training.network import build_network
 from tests.unit.examples import config, dataset, use_one_thread, write_npz
 

@@ -6,24 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from src.data.dataset import Dataset, Part
+from src.data.dataset import Dataset
 from src.ledger.files import Arrays, read_arrays, write_arrays
 from src.ledger.jobs import TrainJob
 from src.ledger.objective import ACCURACY, LOSS
 from src.ledger.records import Epoch
-from src.training.loop import (
-    NanError,
-    Progress,
-    compile_evaluation,
-    compile_training,
-    input_spec,
-    steps_per_epoch,
-    time_steps,
-    train,
-)
-from src.training.network import build, restore
+from src.training.checkpoint import set_weights
+from src.training.engine import Engine, steps_per_epoch
+from src.training.loop import NanError, Progress, time_steps, train
 from tests.unit.examples import arrays, config, dataset, trial_config, use_one_thread, write_npz
 
 use_one_thread()
@@ -33,6 +24,7 @@ CNN = (
     *("architecture.batch_norm=true", "architecture.block_dropout=0.3", "architecture.dense_dropout=0.3"),
 )
 
+OVERFITTING = (*DNN, "architecture.units=[64]", "optimizer.learning_rate=0.02")
 REDUCING = ("training.reduce_lr.patience=1", "training.reduce_lr.min_delta=100")
 
 
@@ -97,7 +89,7 @@ def test_resumed_is_uninterrupted(data: Dataset, tmp_path: Path, overrides: tupl
     )
     assert [progress.epoch.number for progress in rest] == [3, 4]
     assert metrics(begun) + metrics(rest) == metrics(whole)
-    assert bits(resumed) == bits(state) and bits(rest[-1].best_weights()) == bits(whole[-1].best_weights())
+    assert bits(resumed) == bits(state) and bits(rest[-1].best.weights) == bits(whole[-1].best.weights)
 
 
 def test_the_seed_decides(data: Dataset) -> None:
@@ -120,12 +112,13 @@ def test_what_was_finished_says_so_again(data: Dataset) -> None:
 
 def test_best_weights_are_those_of_the_best_epoch(data: Dataset) -> None:
     """Put into a new model, the best weights have the best epoch's validation loss, not the last one's."""
-    overrides = (*DNN, "optimizer.learning_rate=0.05")
-    steps, _ = follow(job_of(*overrides, until=8), data)
+    overrides = OVERFITTING
+    steps, _ = follow(job_of(*overrides, until=12), data)
     best = LOSS.best_epoch([progress.epoch for progress in steps])
-    assert best.number < 8
-    model = restore(trial_config(*overrides), input_spec(data), steps[-1].best_weights())
-    evaluated = compile_evaluation(model, data.validation, 16)(0)
+    assert best.number < 12
+    engine = Engine.of(job_of(*overrides, until=12, seed=1), data)
+    set_weights(engine.model, steps[-1].best.weights)
+    evaluated, _ = engine.validate()
     assert evaluated["loss"] == best.metrics["val_loss"] != steps[-1].epoch.metrics["val_loss"]
 
 
@@ -161,13 +154,12 @@ def test_a_loss_that_is_no_number(data: Dataset) -> None:
 )
 def test_each_image_as_the_best_epoch_sees_it(data: Dataset, overrides: tuple[str, ...]) -> None:
     """What is stored of each validation image has the best epoch's accuracy and loss as its means, not the last one's."""
-    steps, _ = follow(job_of(*DNN, *overrides, "optimizer.learning_rate=0.05", until=12), data)
+    steps, _ = follow(job_of(*OVERFITTING, *overrides, until=12), data)
     best = LOSS.best_epoch([progress.epoch for progress in steps])
     assert best.number < steps[-1].epoch.number
-    images = steps[-1].examine()
-    assert {name: values.shape for name, values in images.items()} == dict.fromkeys(
-        ("right", "loss"), (len(data.validation),)
-    )
+    images = steps[-1].best.images
+    kept = ("right", "loss", "predicted")
+    assert {name: values.shape for name, values in images.items()} == dict.fromkeys(kept, (len(data.validation),))
     assert images["right"].mean() == pytest.approx(best.metrics["val_accuracy"])
     assert images["loss"].mean() == pytest.approx(best.metrics["val_loss"], rel=1e-5)
     assert images["loss"].mean() != pytest.approx(steps[-1].epoch.metrics["val_loss"], rel=1e-4)
@@ -181,8 +173,7 @@ def test_a_refit_trains_on_all_images_but_test(data: Dataset) -> None:
     overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.early_stopping.patience=1")
     steps, state = follow(replace(job_of(*overrides, until=3), refit=True), data)
     assert [set(m) for m in metrics(steps)] == [{"loss", "accuracy", "learning_rate"}] * 3
-    model = build(trial_config(*overrides), input_spec(data), 7, 1, 1)
-    assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, whole.train, 16)(0)["loss"], rel=1e-5)
+    assert metrics(steps)[0]["loss"] == pytest.approx(untrained_loss(whole, overrides), rel=1e-5)
     assert ACCURACY.best_epoch([progress.epoch for progress in steps]).number == 3
     last = {name.removeprefix("best/"): array for name, array in state.items() if name.startswith("best/")}
     assert bits(last) == bits(steps[-1].weights())
@@ -213,49 +204,14 @@ def test_every_image_is_trained_on_once(data: Dataset) -> None:
     """An epoch's loss at a learning rate of nearly nothing is the mean over all images, the last small batch too."""
     overrides = (*DNN, "optimizer=sgd", "optimizer.learning_rate=1e-30", "training.batch_size=13")
     steps, _ = follow(job_of(*overrides, until=1), data)
-    model = build(trial_config(*overrides), input_spec(data), 7, 1, 1)
-    assert metrics(steps)[0]["loss"] == pytest.approx(compile_evaluation(model, data.train, 13)(0)["loss"], rel=1e-5)
+    assert metrics(steps)[0]["loss"] == pytest.approx(untrained_loss(data, overrides), rel=1e-5)
 
 
-@pytest.mark.parametrize("size", [8, 22, 48, 96, 100])
-def test_short_and_long_epochs(data: Dataset, size: int) -> None:
-    """Epochs of `epoch_size` images cut the same stream of images into other pieces: each pass has every image once."""
-    count = len(data.train)
-    tagged = replace(data, train=Part(np.arange(count, dtype=np.float32).reshape(-1, 1, 1, 1), data.train.y))
-    assert [stream(tagged, size, number) for number in range(1, 4)] == pieces(stream(tagged, count, 1, 9), size)[:3]
-    assert sorted(stream(tagged, count, 1)) == list(range(count))
-
-
-def test_a_very_long_epoch_is_no_large_graph(data: Dataset) -> None:
-    """Passes are no part of the graph, so that an epoch of very many of them can be built as any other."""
-    small = replace(data, train=Part(np.zeros((2, 1, 1, 1), np.float32), data.train.y[:2]))
-    assert len(stream(small, 5_000, 1)) == 5_000
-
-
-def stream(data: Dataset, size: int, first: int, last: int = 0) -> list[int]:
-    """The images of some epochs in the order in which a model is shown them, each known by its one pixel."""
-    seen: list[float] = []
-
-    class Eye:
-        """Stands for a model, and notes what it is shown."""
-
-        def train_step(self, batch: tuple[Any, Any]) -> None:
-            tf.py_function(lambda x: seen.extend(np.ravel(x)), [batch[0]], [])
-
-        def reset_metrics(self) -> None: ...
-
-        def get_metrics_result(self) -> dict[str, float]:
-            return {}
-
-    run = compile_training(Eye(), data.train, trial_config(*DNN, f"training.epoch_size={size}"))
-    for number in range(first, (last or first) + 1):
-        run(7, number)
-    return [int(value) for value in seen]
-
-
-def pieces(values: list[int], size: int) -> list[list[int]]:
-    """A list cut into lists of so many."""
-    return [values[start : start + size] for start in range(0, len(values), size)]
+def untrained_loss(data: Dataset, overrides: tuple[str, ...]) -> float:
+    """Of the images to train on, before training."""
+    engine = Engine.of(job_of(*overrides, until=1), data)
+    _, results = engine.evaluate(data.train)
+    return float(results.losses.mean())
 
 
 def test_time_steps(data: Dataset) -> None:

@@ -2,6 +2,8 @@
 
 import math
 
+import keras
+import numpy as np
 import pytest
 
 from src.training.optimizer import OPTIMIZERS, WarmUp, make_optimizer, make_schedule
@@ -67,3 +69,19 @@ def test_a_warm_up_can_be_built_again() -> None:
     schedule = make_schedule(trial_config("schedule.warmup_epochs=2").schedule, 0.1, 10, 4)
     again = WarmUp(**schedule.get_config())
     assert [float(again(step)) for step in (0, 9, 30)] == [float(schedule(step)) for step in (0, 9, 30)]
+
+
+@pytest.mark.parametrize("overrides", [(), ("optimizer=adamw",), ("optimizer.amsgrad=true",)])
+def test_adam_steps_as_keras_does(overrides: tuple[str, ...]) -> None:
+    """Steps by one operation lead where Keras' own lead, to rounding; the moments too."""
+    ours = make_optimizer(trial_config(*overrides, "optimizer.learning_rate=0.1"), 1, 1)
+    keras_own = getattr(keras.optimizers, type(ours).__name__).from_config(ours.get_config())
+    random, start = np.random.default_rng(0), np.linspace(-1, 1, 6, dtype=np.float32)
+    variables = [keras.Variable(start), keras.Variable(start)]
+    for _ in range(20):
+        gradient = random.normal(size=6).astype(np.float32)
+        for optimizer, variable in zip((ours, keras_own), variables, strict=True):
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    for mine, theirs in zip([variables[0], *ours.variables], [variables[1], *keras_own.variables], strict=True):
+        assert np.allclose(np.array(mine), np.array(theirs), rtol=1e-4, atol=1e-6)
+    assert not np.allclose(np.array(variables[0]), start)

@@ -1,16 +1,17 @@
-"""What `training.threads=auto` becomes, and that it stays what it has become."""
+"""What `training.threads=auto` and `training.precision=auto` become, and that they stay what they have become."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from src.base.errors import UserError
 from src.config.compose import validate
 from src.config.schema import Config
 from src.data.load import load
-from src.execution import threads as module
-from src.execution.threads import FORMER, choose_threads, settle, with_threads
-from src.ledger.sweep_folder import create_or_check, sweep_path, write_last
+from src.execution import automatic as module
+from src.execution.automatic import FORMER, choose_threads, describe_settled, settle, with_training
+from src.ledger.sweep_folder import create_or_check, open_sweep, sweep_path, write_last
 from src.search.problem import SearchProblem
 from tests.unit.examples import plain, write_npz
 
@@ -77,15 +78,54 @@ def test_found_by_its_former_name(folder: Path) -> None:
     """A sweep from when the default was one thread goes on with one, under its name; a number given is taken."""
     config = auto(folder, "search=single", *LARGE)
     data = load(config.data)
-    former = create(with_threads(config, FORMER), data)
+    former = create(with_training(config, threads=FORMER), data)
     assert create(config, data) == former and former[1] == 1
-    assert create(with_threads(config, 3), data)[1] == 3
+    assert create(with_training(config, threads=3), data)[1] == 3
 
 
 def test_a_name_of_its_own(folder: Path) -> None:
     """Left open, and given as the number that it would become, are two sweeps, whose names differ."""
     config = auto(folder, "search=single", *LARGE)
     data = load(config.data)
-    assert create(config, data)[0] != sweep_path(with_threads(config, 8), data.label, data.digest)
+    assert create(config, data)[0] != sweep_path(with_training(config, threads=8), data.label, data.digest)
     named = auto(folder, "search=single", "name=mine", *LARGE)
     assert create(named, data) == (folder / "sweeps" / "mine", 8)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "precision"),
+    [
+        ("avx2 fma avx512f avx512_bf16; L1d 32K", "mixed_bfloat16"),
+        ("avx2 amx_tile amx_bf16", "mixed_bfloat16"),
+        ("avx2 fma avx512f; L1d 32K", "float32"),
+        ("", "float32"),
+    ],
+)
+def test_precision(folder: Path, monkeypatch: pytest.MonkeyPatch, instructions: str, precision: str) -> None:
+    """`auto` follows from the processor's instructions when a sweep is created, and stays; without it nothing changes."""
+    monkeypatch.setattr(module, "instructions", lambda: instructions)
+    config = auto(folder, "search=single", *SMALL, "training.precision=auto")
+    data = load(config.data)
+    path, _ = create(config, data)
+    assert open_sweep(path).frozen["training"]["precision"] == precision
+    said = describe_settled(config, settle(SearchProblem.of(config), data)[0].config)
+    assert said == f"training.precision={precision}"
+    monkeypatch.setattr(module, "instructions", lambda: "")
+    problem, again = settle(SearchProblem.of(config), data)
+    assert (again, problem.config.training.precision) == (path, precision)
+    plain, elsewhere = settle(SearchProblem.of(auto(folder, "search=single", *SMALL)), data)
+    assert plain.config.training.precision == "float32" and elsewhere != path
+
+
+def test_precision_on_a_gpu(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processor's instructions decide nothing there."""
+    monkeypatch.setattr(module, "instructions", lambda: "avx512_bf16")
+    monkeypatch.setattr(module, "count_gpus", lambda: 1)
+    config = auto(folder, "search=single", *SMALL, "training.precision=auto")
+    assert settle(SearchProblem.of(config), load(config.data))[0].config.training.precision == "float32"
+
+
+def test_auto_is_not_searched(folder: Path) -> None:
+    """What it becomes is one of the other choices."""
+    with pytest.raises(UserError, match=r"training.precision.*float32"):
+        SearchProblem.of(auto(folder, "search=single", "+search.space.training.precision.choice=[auto,float32]"))
