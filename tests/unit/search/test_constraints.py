@@ -24,10 +24,12 @@ VALUES = {"architecture.filters": [8, 16], "architecture.dense_units": 64, "opti
         ("optimizer.name != 'sgd' or architecture.dense_units == 32", False),
         ("-architecture.dense_units / 2 == -32", True),
         ("architecture.kernel > 100", True),
+        ("architecture.filters[2] > 100", True),
+        ("architecture.filters[3] > 100", True),
     ],
 )
 def test_holds(text: str, answer: bool) -> None:
-    """Comparisons, arithmetic, lists and logic mean what they mean in Python; of a key that a point has not, all holds."""
+    """Comparisons, arithmetic, lists and logic mean what they mean in Python; of a key or an entry that a point has not, all holds."""
     assert holds(parse(text, KEYS), VALUES) is answer
 
 
