@@ -48,7 +48,7 @@ def time_epoch(name: str, threads: int) -> float:
     """Seconds of a network's second epoch."""
     with silenced():
         config = configure([f"experiment={name}", f"training.threads={threads}"])
-        set_up_tensorflow(config, 1)
+        set_up_tensorflow(threads, 1)
         from src.training.engine import Engine
 
         random = np.random.default_rng(0)

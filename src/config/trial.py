@@ -156,6 +156,15 @@ class Training(Strict):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "balanced"] = "none"
     metrics: list[Metric] = ["accuracy"]
+    more_threads: list[Annotated[list[PositiveInt], Field(min_length=2, max_length=2)]] = []
+
+    @field_validator("more_threads")
+    @classmethod
+    def later_and_later(cls, value: list[list[int]]) -> list[list[int]]:
+        """Each pair holds from its epoch on, up to the next."""
+        if [epoch for epoch, _ in value] != sorted({epoch for epoch, _ in value}):
+            raise ValueError("each pair is [epoch, threads], and epochs rise")
+        return value
 
     @field_validator("metrics")
     @classmethod
@@ -170,6 +179,14 @@ class Training(Strict):
         """Of one worker: in a sweep that exists, `auto` has become a number."""
         assert self.threads != "auto"
         return self.threads
+
+    def threads_of(self, epoch: int) -> int:
+        """With which an epoch is trained; the first is 1."""
+        return [self.num_threads, *(threads for first, threads in self.more_threads if first <= epoch)][-1]
+
+    def last_alike(self, epoch: int) -> int | None:
+        """The last epoch that is trained with the threads of this one; None: all are."""
+        return next((first - 1 for first, _ in self.more_threads if first > epoch), None)
 
 
 class TrialConfig(Strict):

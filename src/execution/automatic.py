@@ -17,6 +17,7 @@ from src.ledger.environment import instructions
 from src.ledger.sweep_folder import last_config, open_sweep, sweep_path
 from src.search.points import size
 from src.search.problem import SearchProblem
+from src.search.pruners import rungs
 from src.search.samplers import GUIDED, STARTUP
 
 FORMER = 1  # thread, where `training.threads` is `auto` now
@@ -33,22 +34,24 @@ def settle(problem: SearchProblem, data: Dataset) -> tuple[SearchProblem, Path]:
         before = sweep_path(former, data.label, data.digest)
         config, path = (former, before) if before.exists() else (config, path)
     open_keys = [key for key in ("threads", "precision") if getattr(config.training, key) == "auto"]
+    if "threads" in open_keys and not config.training.more_threads:
+        open_keys.append("more_threads")
     if not open_keys:
         return SearchProblem.of(config), path
-    kept = kept_training(path) or {
-        "threads": choose_threads(problem, data),
-        "precision": choose_precision(),
-    }
+    kept = kept_training(path) or choose_training(problem, data)
     return SearchProblem.of(with_training(config, **{key: kept[key] for key in open_keys})), path
 
 
 def describe_settled(asked: Config, settled: Config) -> str:
     """What `auto` stands for in a sweep, where it is not what a sweep without it would have; or nothing."""
-    keys = ("threads", "precision")
-    values = {key: getattr(settled.training, key) for key in keys if getattr(asked.training, key) == "auto"}
-    if values.get("threads") == FORMER:
-        del values["threads"]
-    return ", ".join(f"training.{key}={value}" for key, value in values.items())
+    training, words = settled.training, []
+    if asked.training.threads == "auto" and training.threads != FORMER:
+        words.append(f"training.threads={training.threads}")
+    if training.more_threads != asked.training.more_threads:
+        words += [f"{threads} threads from epoch {first}" for first, threads in training.more_threads]
+    if asked.training.precision == "auto":
+        words.append(f"training.precision={training.precision}")
+    return ", ".join(words)
 
 
 def with_training(config: Config, **values: Any) -> Config:
@@ -61,19 +64,42 @@ def kept_training(path: Path) -> dict[str, Any]:
     last."""
     with suppress(UserError, KeyError, TypeError, ValueError):
         training = open_sweep(path).frozen["training"]
-        return {"threads": int(training["threads"]), "precision": str(training["precision"])}
+        found = {"threads": int(training["threads"]), "precision": str(training["precision"])}
+        return found | {"more_threads": list(training.get("more_threads", ()))}
     with suppress(UserError):
-        return last_config(path).training.model_dump(include={"threads", "precision"})
+        return last_config(path).training.model_dump(include={"threads", "precision", "more_threads"})
     return {}
 
 
-def choose_threads(problem: SearchProblem, data: Dataset) -> int:
-    """As many as leave no core idle while trials train side by side, if a batch has enough work for them."""
+def choose_training(problem: SearchProblem, data: Dataset) -> dict[str, Any]:
+    """What a new sweep is trained with on this machine."""
     config = problem.config
-    if count_gpus():
-        return 1
     work = measure(config.trial, data.shape, data.num_classes).operations * config.training.batch_size
-    return max(1, min(count_cores() // most_at_once(config.search, problem), work // WORTHWHILE))
+    most = 1 if count_gpus() else max(work // WORTHWHILE, 1)
+    threads = share_cores(most_at_once(config.search, problem), most)
+    later: list[list[int]] = []
+    for first, trials in rung_sizes(config.search, problem, config.training.epochs):
+        if (count := share_cores(trials, most)) > (later[-1][1] if later else threads):
+            later.append([first, count])
+    return {"threads": threads, "more_threads": later, "precision": choose_precision()}
+
+
+def share_cores(trials: int, most: int) -> int:
+    """Threads of each of so many trials that train side by side: no core is to be idle; but no more than there is work for."""
+    return max(min(count_cores() // trials, most), 1)
+
+
+def rung_sizes(search: Search, problem: SearchProblem, until: int) -> list[tuple[int, int]]:
+    """The first epoch after each rung that all trials are waited for at, and how many train from there at the most; of
+    confirmations, too."""
+    steps = {"top_k": [search.rung, until], "halving": rungs(search.rung, search.factor, until)}.get(
+        search.pruner, [until]
+    )
+    trials, sizes = most_at_once(search, problem), []
+    for step in steps[:-1]:
+        trials = search.keep if search.pruner == "top_k" else max(trials // search.factor, 1)
+        sizes.append((step + 1, max(trials, search.confirm * search.confirm_repeats)))
+    return sizes
 
 
 def choose_precision() -> str:

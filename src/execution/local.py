@@ -14,7 +14,7 @@ import psutil
 from src.base.errors import UserError
 from src.base.processes import count_cores, count_gpus, start_process
 from src.config.schema import Config
-from src.execution.worker import Ready, Stop, main
+from src.execution.worker import Ready, Shared, Stop, main
 from src.ledger.events import EpochEnded, Event, Failed
 from src.ledger.jobs import Job, Slot
 from src.ledger.records import Cause
@@ -29,6 +29,7 @@ class Process:
     number: int
     process: BaseProcess
     pipe: Connection
+    threads: int
     ready: bool = False
     job: Job | None = None
     size: int = 0  # bytes of memory after its first job
@@ -38,7 +39,8 @@ class LocalBackend:
     """The worker processes of a sweep on this machine; `useful` is how many could have something to do at once."""
 
     def __init__(self, config: Config, folder: Path, log: Path, digest: str, useful: int) -> None:
-        self.config, self.folder, self.log, self.digest = config, folder, log, digest
+        self.config, self.log = config, log
+        self.shared = Shared(config, folder, log, digest)
         self.stopping = False
         self.deaths_at_start = 0
         self.workers: list[Process] = []
@@ -49,21 +51,42 @@ class LocalBackend:
             self.close()
             raise
 
-    def start(self, number: int) -> Process:
-        """A new process, on its way to being ready."""
-        process, pipe = start_process(main, f"worker-{number}", self.config, self.folder, self.log, self.digest, number)
-        return Process(number, process, pipe)
+    def start(self, number: int, threads: int = 0) -> Process:
+        """A new process with so many threads, or as many as trials begin with, on its way to being ready."""
+        threads = threads or self.config.training.num_threads
+        process, pipe = start_process(main, f"worker-{number}", self.shared, number, threads)
+        return Process(number, process, pipe, threads)
 
     def slots(self) -> list[Slot]:
-        """One for each worker, as they are now."""
-        return [Slot(worker.number, worker.ready, worker.job) for worker in self.workers]
+        """One for each worker, as they are now; none is ready for more while the threads of others fill all cores."""
+        threads = sum(worker.threads for worker in self.workers if worker.job)
+        is_full = (
+            self.config.workers.count == "auto" and bool(threads) and threads >= count_cores() and not count_gpus()
+        )
+        return [Slot(one.number, one.ready and not (is_full and not one.job), one.job) for one in self.workers]
 
     def give(self, slot: int, job: Job) -> None:
-        """Hand a job to a worker that is ready and free."""
+        """Hand a job to a worker that is ready and free; a process has the threads that it was started with."""
         worker = next(worker for worker in self.workers if worker.number == slot)
         worker.job = job
+        if worker.threads == job.threads:
+            self.send(worker)
+        else:
+            self.replace(worker, job.threads).job = job  # it hears of it when it is ready
+
+    def send(self, worker: Process) -> None:
+        """Tell a worker its job."""
         with suppress(OSError):  # it has died: `next_event` will say so
-            worker.pipe.send(job)
+            worker.pipe.send(worker.job)
+
+    def replace(self, worker: Process, threads: int) -> Process:
+        """End a worker's process, and start another in its place."""
+        worker.process.kill()
+        worker.process.join()
+        worker.pipe.close()
+        place = self.workers.index(worker)
+        self.workers[place] = self.start(worker.number, threads)
+        return self.workers[place]
 
     def next_event(self, seconds: float) -> Event | None:
         """Wait for a worker to say something; None if none did for that long, or only that it is ready."""
@@ -78,6 +101,8 @@ class LocalBackend:
                 raise message
             if isinstance(message, Ready):
                 worker.ready, self.deaths_at_start = True, 0
+                if worker.job:
+                    self.send(worker)
                 return None
             if not isinstance(message, EpochEnded):
                 worker.job = None
@@ -91,10 +116,7 @@ class LocalBackend:
             size = psutil.Process(worker.process.pid).memory_info().rss
             worker.size = worker.size or size
             if not self.stopping and size - worker.size > self.config.workers.memory * 1e9:
-                worker.process.kill()
-                worker.process.join()
-                worker.pipe.close()
-                self.workers[self.workers.index(worker)] = self.start(worker.number)
+                self.replace(worker, worker.threads)
 
     def replace_dead(self, worker: Process) -> Event | None:
         """Replace a worker that died; its job, if it had any, has failed."""
@@ -110,7 +132,7 @@ class LocalBackend:
         if self.stopping:
             del self.workers[position]
         else:
-            self.workers[position] = self.start(worker.number)
+            self.workers[position] = self.start(worker.number, worker.threads)
         return Failed(worker.job, Cause.CRASH, describe_death(worker.process.exitcode)) if worker.job else None
 
     def stop(self) -> None:

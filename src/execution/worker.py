@@ -31,20 +31,30 @@ class Stop:
     """From the coordinator: put the job down at the end of its epoch."""
 
 
-def main(pipe: Connection, config: Config, folder: Path, log: Path, digest: str, number: int) -> None:
-    """A worker's life: import, load the data, then work until the pipe closes."""
+@dataclass(frozen=True)
+class Shared:
+    """What all workers of a sweep have in common: its configuration, folder and log, and the digest of its data."""
+
+    config: Config
+    folder: Path
+    log: Path
+    digest: str
+
+
+def main(pipe: Connection, shared: Shared, number: int, threads: int) -> None:
+    """A worker's life: import, load the data, then work until the pipe closes. Its threads are those of its jobs."""
     ignore_signals()
-    redirect_output(log)
+    redirect_output(shared.log)
     die_with_parent()
-    set_up_tensorflow(config, number)
+    set_up_tensorflow(threads, number)
     from src.data.load import load_same
 
     try:
-        data = load_same(config.data, digest)
+        data = load_same(shared.config.data, shared.digest)
     except UserError as error:
         pipe.send(error)
         return
-    worker = Worker(pipe, config, folder, data)
+    worker = Worker(pipe, shared.config, shared.folder, data)
     inbox = Inbox(pipe)
     gc.freeze()  # what was imported stays: Keras collects garbage before each trial, and need not look through it
     pipe.send(Ready())
@@ -162,7 +172,7 @@ class Worker:
         self.engine = self.engine or Engine.of(job, self.data)
         for progress in train(job, self.data, state, self.engine):
             number = progress.epoch.number
-            last, is_asked = bool(progress.stop) or number >= job.until, stop.is_set()
+            last, is_asked = bool(progress.stop) or number >= job.until, stop.is_set() or number >= job.ends
             checkpoint: File | None = None
             if last or is_asked or time.monotonic() - saved >= self.config.checkpoints.seconds:
                 checkpoint = write_arrays(self.folder, f"{name}-{number}.npz", progress.state())
@@ -205,7 +215,7 @@ class Worker:
         return Evaluation(job.trial, job.epoch, metrics["loss"], metrics["accuracy"], time.time(), predictions, saved)
 
 
-def set_up_tensorflow(config: Config, number: int) -> None:
+def set_up_tensorflow(threads: int, number: int) -> None:
     """Threads, GPU and determinism, before anything is computed."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -213,10 +223,10 @@ def set_up_tensorflow(config: Config, number: int) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = str((number - 1) % count_gpus())
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(config.training.num_threads)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
-    if gpus or config.training.num_threads > 1:
+    if gpus or threads > 1:
         tf.config.experimental.enable_op_determinism()  # one thread is deterministic by itself

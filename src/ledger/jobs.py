@@ -21,6 +21,11 @@ class CheckJob:
         """The point's number."""
         return self.point
 
+    @property
+    def threads(self) -> int:
+        """That it is done with."""
+        return self.configuration.training.num_threads
+
 
 @dataclass(frozen=True)
 class ProbeJob:
@@ -35,6 +40,11 @@ class ProbeJob:
     def subject(self) -> int:
         """The point's number."""
         return self.point
+
+    @property
+    def threads(self) -> int:
+        """That it is done with."""
+        return self.configuration.training.num_threads
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,16 @@ class TrainJob:
         """The trial's number."""
         return self.trial
 
+    @property
+    def threads(self) -> int:
+        """That it is trained with."""
+        return self.configuration.training.threads_of(len(self.epochs) + 1)
+
+    @property
+    def ends(self) -> int:
+        """The last epoch that is trained before it is put down, at the latest where other threads take over."""
+        return min(self.until, self.configuration.training.last_alike(len(self.epochs) + 1) or self.until)
+
 
 @dataclass(frozen=True)
 class EvaluateJob:
@@ -74,6 +94,11 @@ class EvaluateJob:
     def subject(self) -> int:
         """The trial's number."""
         return self.trial
+
+    @property
+    def threads(self) -> int:
+        """That it is done with."""
+        return self.configuration.training.num_threads
 
 
 Job = CheckJob | ProbeJob | TrainJob | EvaluateJob

@@ -13,7 +13,9 @@ from src.search.constraints import parse as parse_constraint
 from src.search.points import GRID_LIMIT, Space, options, parse_start, size
 from src.search.space import Choice, Dimension, parse
 
-FIXED = {"training"} | {f"training.{key}" for key in ("epochs", "epoch_size", "threads", "metrics")}  # of all trials
+FIXED = {"training"} | {
+    f"training.{key}" for key in ("epochs", "epoch_size", "threads", "more_threads", "metrics")
+}  # of all trials
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def data_of(name: str) -> Dataset:
 def compute(threads: int) -> dict[str, str]:
     """Trial → hash of all that it leaves, with so many threads. For a fresh process: TensorFlow is set up once."""
     with silenced():
-        set_up_tensorflow(config(f"training.threads={threads}"), 1)
+        set_up_tensorflow(threads, 1)
         return {name: hash_of(name, threads) for name in TRIALS}
 
 

@@ -87,7 +87,7 @@ def dataset(path: Path, *overrides: str) -> Dataset:
 
 def use_one_thread() -> None:
     """Set up TensorFlow as a worker does; call this in each module that computes with it."""
-    set_up_tensorflow(config(), 1)
+    set_up_tensorflow(1, 1)
 
 
 # ------------------------------------------------------------------------------------------ records

@@ -67,6 +67,7 @@ OTHER: dict[str, tuple[str, str]] = {
     "training.reduce_lr.min_delta": ("", "0.1"),
     "training.reduce_lr.min_lr": ("", "0.1"),
     "training.epoch_size": ("", "100"),
+    "training.more_threads": ("", "[[3,2]]"),
     "training.loss": ("", "focal"),
     "training.label_smoothing": ("", "0.1"),
     "training.class_weights": ("", "balanced"),

@@ -100,7 +100,13 @@ def test_epochs_are_no_part_of_a_trial() -> None:
 def test_the_identity_is_everything_that_decides() -> None:
     """All keys as plain values, from which the same trial comes back; those of a later version only where they differ."""
     network = ("architecture=dnn", "architecture.units=[8,4]")
-    later = {"epoch_size": 100, "loss": "focal", "label_smoothing": 0.1, "class_weights": "balanced"}
+    later = {
+        "epoch_size": 100,
+        "loss": "focal",
+        "label_smoothing": 0.1,
+        "class_weights": "balanced",
+        "more_threads": "[[9,2]]",
+    }
     trial = trial_config(
         *network, *(f"training.{key}={value}" for key, value in later.items()), "training.metrics=[macro_f1,accuracy]"
     )
@@ -109,6 +115,15 @@ def test_the_identity_is_everything_that_decides() -> None:
     before = trial_config(*network)
     known = {k: v for k, v in before.training.model_dump().items() if k not in {*later, "metrics"}}
     assert before.identity()["training"] == known
+
+
+def test_threads_by_epoch() -> None:
+    """Each pair holds from its epoch on; epochs that do not rise are refused."""
+    training = trial_config("training.threads=1", "training.more_threads=[[4,2],[9,8]]").training
+    assert [training.threads_of(epoch) for epoch in (1, 3, 4, 8, 9, 50)] == [1, 1, 2, 2, 8, 8]
+    assert [training.last_alike(epoch) for epoch in (1, 3, 4, 8, 9)] == [3, 3, 8, 8, None]
+    with pytest.raises(UserError, match=r"epochs rise"):
+        trial_config("training.more_threads=[[9,8],[4,2]]")
 
 
 def test_metrics_are_with_accuracy_each_once() -> None:

@@ -10,7 +10,7 @@ from src.config.compose import validate
 from src.config.schema import Config
 from src.data.load import load
 from src.execution import automatic as module
-from src.execution.automatic import FORMER, choose_threads, describe_settled, settle, with_training
+from src.execution.automatic import FORMER, choose_training, describe_settled, settle, with_training
 from src.ledger.sweep_folder import create_or_check, open_sweep, sweep_path, write_last
 from src.search.problem import SearchProblem
 from tests.unit.examples import plain, write_npz
@@ -52,7 +52,28 @@ def test_chosen(folder: Path, overrides: tuple[str, ...], threads: int) -> None:
     """Trials share the cores that would be idle, if their batches have work for so many; a model-based search trains one
     after the other."""
     config = auto(folder, *overrides)
-    assert choose_threads(SearchProblem.of(config), load(config.data)) == threads
+    assert choose_training(SearchProblem.of(config), load(config.data))["threads"] == threads
+
+
+@pytest.mark.parametrize(
+    ("overrides", "threads"),
+    [
+        (("search.pruner=halving", "training.epochs=27"), (1, [[10, 8]])),
+        (
+            ("search.pruner=halving", "training.epochs=27", "search.confirm=2", "search.confirm_repeats=2"),
+            (1, [[10, 2]]),
+        ),
+        (("search.pruner=top_k", "search.keep=4", "search.rung=2"), (1, [[3, 2]])),
+        (("search.pruner=top_k", "search.keep=8", "search.rung=2"), (1, [])),
+        (("search.pruner=asha", "training.epochs=27"), (1, [])),
+        ((), (1, [])),
+    ],
+)
+def test_more_threads_after_rungs(folder: Path, overrides: tuple[str, ...], threads: tuple[int, list[Any]]) -> None:
+    """Where so few trials are left that cores would be idle, each has more threads from there on; of 16 trials."""
+    config = auto(folder, "search=cnn_random", "search.max_trials=16", *WIDE, "search.rung=3", *overrides)
+    found = choose_training(SearchProblem.of(config), load(config.data))
+    assert (found["threads"], found["more_threads"]) == threads
 
 
 def create(config: Config, data: Any) -> tuple[Path, int]:

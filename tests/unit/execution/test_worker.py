@@ -85,6 +85,18 @@ def test_stopped_at_an_epochs_end(worker: Worker) -> None:
     assert isinstance(do(worker, job_of(), stop_after=2)[-1], Finished)
 
 
+def test_put_down_where_other_threads_take_over(worker: Worker) -> None:
+    """After the last epoch of its number of threads a trial leaves a state, to go on from with the next; not at its end."""
+    job = job_of("training.more_threads=[[3,2]]", until=4)
+    assert (job.threads, job.ends) == (1, 2)
+    events = do(worker, job)
+    assert checkpoints(events) == [False, True] and events[-1] == Stopped(4)
+    seen = tuple(event.epoch for event in events if isinstance(event, EpochEnded))
+    rest = replace(job, epochs=seen, checkpoint=events[-2].checkpoint)  # type: ignore[union-attr]
+    assert (rest.threads, rest.ends) == (2, 4)
+    assert isinstance(do(worker, job_of("training.more_threads=[[4,2]]", until=3))[-1], Finished)
+
+
 def test_paused(worker: Worker, tmp_path: Path) -> None:
     """At a rung there is a state to go on from, and no result yet."""
     events = do(worker, job_of(pauses=True))
