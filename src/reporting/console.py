@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from src.analysis.baseline import judge_test
+from src.analysis.baseline import judge_learning, judge_test
 from src.analysis.conclusions import describe_taken, judge_search
 from src.analysis.ranking import evaluation_of, final_trial, rank_points, rank_trials
 from src.analysis.tables import left_out
@@ -131,7 +131,7 @@ def result(console: Console, schedule: Schedule, folder: Path, data: Dataset | N
 
 def print_conclusions(console: Console, folder: Path, history: History, data: Dataset | None = None) -> None:
     """What the first place is worth, the final model's test accuracy, and what was taken from other sweeps."""
-    for sentence in judge_search(folder, history):
+    for sentence in (*judge_search(folder, history), *judge_learning(history, data)):
         console.print(sentence, markup=False, soft_wrap=True)
     print_test(console, folder, history, data)
     if taken := describe_taken(history):

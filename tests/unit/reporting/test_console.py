@@ -159,14 +159,15 @@ def test_result(problem: SearchProblem, history: History) -> None:
 
 
 def test_result_with_the_data(problem: SearchProblem, history: History) -> None:
-    """The test accuracy has its interval, and what a constant answer would score stands beside it."""
+    """The test accuracy has its interval, and what a constant answer would score stands beside it; who is no better."""
     labels = np.repeat(np.arange(2, dtype=np.int32), [30, 10])
     part = Part(np.zeros((40, 4, 4, 1), np.uint8), labels)
     data = Dataset("mine", part, part, part, 2, 1.0, "0" * 64, "resize")
     history.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
     text = printed(lambda console: result(console, Schedule.of(problem, history), Path("mine"), data))
     assert "a test accuracy of 0.6250 (95% interval 0.4703 to 0.7578, loss 0.7500)" in text
-    assert "Always answering class 0, the largest, would score 0.7500 on validation and 0.7500 on test data." in text
+    assert "Always answering class 0, the largest, would score 0.7500 on validation and test data." in text
+    assert "None of the 2 trials is more accurate on validation data than always answering class 0, the largest" in text
 
 
 @pytest.mark.parametrize(
