@@ -33,7 +33,7 @@ from src.ledger import sweep_folder
 from src.ledger.database import Ledger, read_history
 from src.ledger.events import Event
 from src.ledger.history import History
-from src.ledger.lock import lock_sweep
+from src.ledger.lock import is_held, lock_sweep
 from src.ledger.notices import Notice
 from src.ledger.sweep_folder import Sweep, last_config
 
@@ -110,8 +110,8 @@ def preview(config: Config, console: Console) -> int:
     UserError."""
     from src.execution.preview import open_preview
     from src.execution.preview import preview as look_ahead
-    from src.reporting.boards import preview_table
-    from src.reporting.console import overview
+    from src.reporting.boards import preview_table, print_board
+    from src.reporting.console import overview, print_existing
     from src.reporting.data import describe_images
     from src.reporting.display import Screen
 
@@ -120,15 +120,17 @@ def preview(config: Config, console: Console) -> int:
         session.interrupt = interrupt
         for line in describe_images(session.data, config.training):
             console.print(line, markup=False, soft_wrap=True)
+        print_existing(console, session.schedule, session.path)
         with Screen(console, session.schedule, session.slots, session.data) as screen:
             session.observers.append(screen)
             slots = look_ahead(session)
         if interrupt.count:
             return 128 + interrupt.signal
         if session.history.points:
-            console.print(preview_table(session.history))
+            print_board(console, preview_table(session.history))
         overview(console, session.schedule, len(session.data.train), slots)
-        console.print("[dim]preview: nothing was stored. Leave preview=true out to start.[/dim]")
+        what = "The sweep is running already" if is_held(session.path) else "Leave preview=true out to start"
+        console.print(f"[dim]preview: nothing was stored. {what}.[/dim]", soft_wrap=True)
         return 0
 
 

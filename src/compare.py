@@ -22,7 +22,7 @@ from src.base.errors import UserError
 from src.base.text import numbered, render
 from src.config.command_line import Format, SweepNames, SweepsFolder, run_reading
 from src.ledger.sweep_folder import Sweep
-from src.reporting.boards import board_of_sweeps, board_of_values, leaderboard
+from src.reporting.boards import board_of_sweeps, board_of_values, leaderboard, print_board
 from src.reporting.console import new_console, print_conclusions
 
 
@@ -57,7 +57,10 @@ def print_trials(sweep: Sweep, format: str) -> None:
         print(render(trial_table(history), format))  # without conclusions, which read the results of single images
         return
     console = new_console()
-    console.print(leaderboard(history, None) if history.trials else f"{sweep.name}: no trials yet", markup=False)
+    if history.trials:
+        print_board(console, leaderboard(history, None))
+    else:
+        console.print(f"{sweep.name}: no trials yet", markup=False, soft_wrap=True)
     for reason, numbers in left_out(history).items():
         console.print(f"{escape(reason)} [dim]({numbered('point', numbers)})[/dim]", soft_wrap=True)
     print_conclusions(console, sweep.path, history)
@@ -69,7 +72,7 @@ def print_findings(findings: Findings, format: str, draw: Callable[[list[dict[st
         print(render(findings.table, format))
         return
     console = new_console()
-    console.print(draw(findings.table))
+    print_board(console, draw(findings.table))
     for sentence in findings.conclusions:
         console.print(sentence, markup=False, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""What a test accuracy is worth: its interval, what one constant answer would score, and which classes are too small.
+"""What an accuracy is worth: its interval, what one constant answer would score, and which classes are too small.
 
 The interval of a share is Wilson's (1927), which holds for few images and shares near 0 or 1 (Brown, Cai, DasGupta:
 Interval Estimation for a Binomial Proportion, 2001). A model and the constant answer are compared on the same images,
@@ -6,14 +6,15 @@ so only those count on which one of them is right: McNemar's test, exact (Diette
 Comparing Supervised Classification Learning Algorithms, 1998).
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.analysis.ranking import evaluation_of, final_trial
-from src.base.text import number_of, show_metric, spans
-from src.data.dataset import Dataset, Labels
+from src.analysis.ranking import best, evaluation_of, final_trial, has_result
+from src.base.text import last, number_of, numbered, show_metric, show_value, spans
+from src.data.dataset import Dataset, Labels, Part
 from src.ledger.files import DamagedError, read_arrays
 from src.ledger.history import History
 from src.ledger.records import Evaluation, Role, Trial
@@ -21,6 +22,7 @@ from src.ledger.records import Evaluation, Role, Trial
 TAIL = 0.025  # on each side of a 95 % interval, and of a comparison
 NORMAL = 1.959964  # the quantile of the normal distribution that leaves so much
 FEW = 10  # test images: with all of 9 right, the interval of the class' accuracy still begins at 0.70
+LISTED = 4  # values of a key that a sentence names
 
 
 def judge_test(folder: Path, history: History, data: Dataset | None = None) -> list[str]:
@@ -70,13 +72,76 @@ def describe_test(history: History, model: Trial, evaluation: Evaluation, images
 
 def judge_baseline(name: str, data: Dataset, predicted: NDArray[np.intp] | None) -> str:
     """What always answering the largest class would score, and whether the model of that name is better on test data."""
-    counts = np.bincount(data.train.y, minlength=data.num_classes)
-    largest = int(counts.argmax())
-    which = "the largest" if (counts == counts.max()).sum() == 1 else "one of the largest"
-    validation, test = (float((part.y == largest).mean()) for part in (data.validation, data.test))
-    scores = f"{validation:.4f} on validation and {test:.4f} on test data"
-    said = f"Always answering class {largest}, {which}, would score {scores}"
+    largest, words = constant_answer(data)
+    if predicted is not None and is_balanced(data) and (predicted == predicted[0]).all():
+        largest = int(predicted[0])  # each class would do as well
+    validation, test = (show_metric(share_of(largest, part)) for part in (data.validation, data.test))
+    scores = f"{validation} on validation and {test} on test data"
+    if validation == test:
+        scores = f"{test} on validation and test data"
+    said = f"Always answering {words} would score {scores}"
     return f"{said}{'' if predicted is None else f'; {name} {compare_to(largest, predicted, data.test.y)}'}."
+
+
+def constant_answer(data: Dataset) -> tuple[int, str]:
+    """The class with the most training images, and how it is called where it is always answered."""
+    counts = count_classes(data, data.train)
+    largest = int(counts.argmax())
+    if is_balanced(data):
+        return largest, "the same class"
+    which = "the largest" if (counts == counts.max()).sum() == 1 else "one of the largest"
+    return largest, f"class {largest}, {which},"
+
+
+def is_balanced(data: Dataset) -> bool:
+    """Whether all classes have as many images, in each part: then it does not matter which is always answered."""
+    parts = (count_classes(data, part) for part in (data.train, data.validation, data.test))
+    return all((counts == counts[0]).all() for counts in parts)
+
+
+def count_classes(data: Dataset, part: Part) -> NDArray[np.intp]:
+    """How many images of a part each class has."""
+    return np.bincount(part.y, minlength=data.num_classes)
+
+
+def share_of(number: int, part: Part) -> float:
+    """The share of a class in a part: what always answering it scores there."""
+    return float((part.y == number).mean())
+
+
+def judge_learning(history: History, data: Dataset | None) -> list[str]:
+    """A sentence on trials of the search that learned nothing a constant answer does not have, and what may be the cause.
+
+    None where there are no such trials, or the data is not at hand.
+    """
+    trials = [trial for trial in history.trials if trial.role == Role.SEARCH and has_result(trial)]
+    if data is None or not trials:
+        return []
+    largest, words = constant_answer(data)
+    share, images = share_of(largest, data.validation), len(data.validation)
+    no_better = [t for t in trials if round(best(t).metrics["val_accuracy"] * images) <= round(share * images)]
+    if not no_better:
+        return []
+    than = f"more accurate on validation data than always answering {words.rstrip(',')} ({share:.4f})"
+    suits = "perhaps the activation or the learning rate does not suit"
+    if len(trials) == 1:
+        return [f"Trial {trials[0].number} is no {than}: {suits} this network."]
+    if len(no_better) == len(trials):
+        return [f"None of the {len(trials)} trials is {than}: {suits} these networks."]
+    verb, whose = ("is", "this network") if len(no_better) == 1 else ("are", "these networks")
+    which = describe_those(history, no_better, trials)
+    return [f"{len(no_better)} of {len(trials)} trials{which} {verb} no {than}: {suits} {whose}."]
+
+
+def describe_those(history: History, chosen: Sequence[Trial], trials: Sequence[Trial]) -> str:
+    """` (all with activation=sigmoid or softplus)` where a key's values tell the chosen trials from all others, else their
+    numbers, unless there are many."""
+    for key in history.point(chosen[0].point).values:
+        values = {trial.number: show_value(history.point(trial.point).values.get(key)) for trial in trials}
+        found = list(dict.fromkeys(values[trial.number] for trial in chosen))
+        if len(found) <= LISTED and sum(value in found for value in values.values()) == len(chosen):
+            return f" ({'all ' * (len(chosen) > 1)}with {last(key)}={' or '.join(found)})"
+    return f" ({numbered('trial', [trial.number for trial in chosen])})" if len(chosen) <= FEW else ""
 
 
 def compare_to(largest: int, predicted: NDArray[np.intp], labels: Labels) -> str:

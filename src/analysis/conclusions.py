@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from src.analysis.baseline import judge_test
+from src.analysis.baseline import judge_learning, judge_test
 from src.analysis.contrasts import Comparison, Contrast, compare
 from src.analysis.groups import by_key, by_point
 from src.analysis.ranking import PointResult, point_results, rank_points
@@ -281,4 +281,5 @@ def answer(sweep: Sweep, history: History, data: Dataset | None = None) -> list[
         f"First: {called(first, found)} ({first.point.title}), {history.objective} "
         f"{first.mean(history.objective.name):.4f}{seeds}, {first.point.parameters:,} parameters."
     ]
-    return said + judge_search(sweep.path, history) + judge_test(sweep.path, history, data)
+    said += judge_search(sweep.path, history) + judge_learning(history, data)
+    return said + judge_test(sweep.path, history, data)

@@ -50,7 +50,9 @@ def ahead(comparison: Comparison, objective: Objective, words: dict[str, str]) -
     for place, contrast in enumerate(contrasts):
         draw_contrast(axes, place, contrast, objective.factor)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set(xlabel=f"{objective.axis} behind point {comparison.groups[0].label}", ylim=(len(contrasts) - 0.5, -0.5))
+    first = comparison.groups[0].label
+    first = shorten(words.get(first, f"point {first}"), 70)
+    axes.set(xlabel=f"{objective.axis} behind {first}", ylim=(len(contrasts) - 0.5, -0.5))
     tidy(axes, "x")
     axes.set_yticks(range(len(contrasts)), labels, fontsize=7)
     judged = {judge(contrast) for contrast in contrasts}
@@ -111,11 +113,11 @@ def place_legend(axes: Axes, handles: list[Line2D] | None = None) -> None:
 def curves_by(history: History, key: str, labels: Sequence[str]) -> Figure | None:
     """Validation accuracy and loss by epoch, for each value of a key: the median, and a band that holds two thirds.
 
-    The legend names the values in the order of `labels`.
+    The legend names those that are seen, in the order of `labels`.
     """
     if not 2 <= len(labels) <= len(COLOURS) + 1:
         return None
-    curves = curves_of(history, key)
+    curves, seen = curves_of(history, key), set[str]()
     figure = new_figure(9, 3.8)
     for axes, metric in zip(figure.subplots(1, 2), ("val_accuracy", "val_loss"), strict=True):
         bands = []
@@ -128,12 +130,14 @@ def curves_by(history: History, key: str, labels: Sequence[str]) -> Figure | Non
         away = [name for name, band in zip(labels, bands, strict=True) if not low <= band[1][-1] <= high]
         limits = (min(low, *(band[0].min() for band in near)), max(high, *(band[2].max() for band in near)))
         axes.set(xlabel="epoch", title=metric, ylim=limits)
+        seen |= set(labels) - set(away)
         if away:
             note_away(axes, away, is_rising=metric == "val_accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         tidy(axes, "y")
-    place = {"loc": "center left", "bbox_to_anchor": (1, 0.5)}
-    axes.legend(title=last(key), title_fontsize=9, frameon=False, fontsize=8, **place)
+    handles = [line for line, label in zip(axes.lines, labels, strict=True) if label in seen]
+    place = {"loc": "center left", "bbox_to_anchor": (1, 0.5), "handlelength": 3}  # long enough for dashes to be seen
+    axes.legend(handles=handles, title=last(key), title_fontsize=9, frameon=False, fontsize=8, **place)
     return figure
 
 

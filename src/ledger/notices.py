@@ -67,6 +67,13 @@ class Completing:
 
 
 @dataclass(frozen=True)
+class StoppingAfter:
+    """Training is over and the user has asked to stop: `what` is brought to its end first."""
+
+    what: str
+
+
+@dataclass(frozen=True)
 class Completed:
     """`what` is complete, or, for `reason`, it is not."""
 
@@ -81,7 +88,19 @@ class Ended:
     is_stopped: bool
 
 
-Notice = Opened | Extended | LookingAhead | Planned | NothingLeft | Stopping | Trouble | Completing | Completed | Ended
+Notice = (
+    Opened
+    | Extended
+    | LookingAhead
+    | Planned
+    | NothingLeft
+    | Stopping
+    | Trouble
+    | Completing
+    | StoppingAfter
+    | Completed
+    | Ended
+)
 
 
 class Observer:

@@ -4,8 +4,12 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from src.analysis.ranking import rank_points
 from src.analysis.tables import point_table, trial_table
@@ -16,6 +20,7 @@ from src.ledger.records import PointState, Role, TrialState
 
 STATUS = ("sweep", "state", "trials", "failed", "infeasible", "best", "written", "disk", "to go on")
 STATUS_TEXTS = ("sweep", "state", "best", "to go on")  # the other columns hold numbers
+LONGEST = 10_000  # letters of a line that is not broken
 UNITS = (("days", 86400), ("h", 3600), ("min", 60))
 
 
@@ -161,6 +166,26 @@ def new_table(*columns: str, text: Collection[str] = ("state",)) -> Table:
         heading = "\n" * (lines - column.count("_")) + column.replace("_", "\n")
         table.add_column(heading, justify="left" if words else "right", no_wrap=not words)
     return table
+
+
+def print_board(console: Console, board: Table) -> None:
+    """Print a table whole: only text is broken, between words. Where there is no room even so, columns stand closer, and
+    where that is not enough, lines are longer than the console is wide."""
+    for column in board.columns:
+        parts = [Text.from_markup(str(cell)).plain for cell in (column.header, *column.cells)]
+        words = [word for part in parts for word in (part.splitlines() if column.no_wrap else part.split())]
+        column.min_width = max(map(cell_len, words), default=0)
+    if measure(console, board).minimum > console.width:
+        board.padding = (0, 1, 0, 0)
+    needed = measure(console, board)
+    if needed.minimum > console.width:
+        board.width = needed.maximum
+    console.print(board, crop=False)
+
+
+def measure(console: Console, board: Table) -> Measurement:
+    """The least width at which a table shows all that it has, and the one at which nothing is broken."""
+    return Measurement.get(console, console.options.update(max_width=LONGEST), board)
 
 
 def show_escaped(value: Any) -> str:

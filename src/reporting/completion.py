@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.status import Status
 
-from src.ledger.notices import Completed, Completing
+from src.ledger.notices import Completed, Completing, StoppingAfter
 
 
 @dataclass
@@ -28,14 +28,22 @@ class Completion:
         if self.status:
             self.status.stop()
 
+    def show(self, words: str) -> None:
+        """What is waited for: in motion on a terminal, a line elsewhere."""
+        self.stop()
+        if self.console.is_terminal:
+            self.status = self.console.status(words)
+            self.status.start()
+        else:
+            self.console.print(words, soft_wrap=True)
+
     def on_notice(self, notice: Any) -> None:
         """Print what a notice means."""
         match notice:
-            case Completing(words=words, may_wait=may_wait) if self.console.is_terminal:
-                self.status = self.console.status(f"{words}{' (Ctrl-C leaves it for later)' * may_wait} …")
-                self.status.start()
-            case Completing(words=words):
-                self.console.print(f"{words} …")
+            case Completing(words=words, may_wait=may_wait):
+                self.show(f"{words}{' (Ctrl-C leaves it for later)' * may_wait} …")
+            case StoppingAfter(what=what):
+                self.show(f"stopping after {what}, which is written to its end first …")
             case Completed(what=what, reason=reason):
                 self.stop()
                 if reason:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from src.analysis.baseline import judge_test
+from src.analysis.baseline import judge_learning, judge_test
 from src.analysis.conclusions import describe_taken, judge_search
 from src.analysis.ranking import evaluation_of, final_trial, rank_points, rank_trials
 from src.analysis.tables import left_out
@@ -18,8 +18,9 @@ from src.config.schema import Mlflow, Search
 from src.data.dataset import Dataset
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, TrainJob
+from src.ledger.lock import describe_holder, is_held, read_holder
 from src.ledger.records import Cause, PointState, TrialState
-from src.reporting.boards import leaderboard
+from src.reporting.boards import leaderboard, print_board
 from src.search.estimate import bytes_needed, search_epochs, seconds_left
 from src.search.samplers import GUIDED, STARTUP
 from src.search.schedule import (
@@ -43,15 +44,17 @@ LEADERS = 10  # rows of the leaderboard after a sweep
 def overview(console: Console, schedule: Schedule, train_images: int, workers: int) -> None:
     """How many points there are, which cannot be trained and why, and what the rest will cost."""
     print_points(console, schedule)
-    trials = len(unfinished(schedule)) + trials_to_come(schedule)
+    trials, total = len(unfinished(schedule)) + trials_to_come(schedule), count_trials(schedule)
+    count = number_of(trials, "trial") if trials == total else f"{trials} of {number_of(total, 'trial')} left,"
     left = seconds_left(schedule, train_images, workers)
     time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "time known after an epoch"
     checkpoints, mlflow = bytes_needed(schedule)
     question_workers(console, workers, schedule.problem.config.workers.memory)
     console.print(
-        f"{number_of(trials, 'trial')} up to epoch {schedule.until}{describe_phases(schedule)}, "
+        f"{count} up to epoch {schedule.until}{describe_phases(schedule)}, "
         f"{number_of(workers, 'worker')}: {time}; "
-        f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow"
+        f"disk: {show_bytes(checkpoints)} of checkpoints, {show_bytes(mlflow)} in MLflow",
+        soft_wrap=True,
     )
 
 
@@ -71,9 +74,13 @@ def print_points(console: Console, schedule: Schedule) -> None:
     """How many points there are in each state, and why some are left out."""
     history = schedule.history
     count = Counter(point.state for point in history.points)
+    are_new = not any(trial.attempts for trial in history.trials)
     console.print(
-        f"[b]{number_of(len(history.points), 'point')}[/b]: {count[PointState.FEASIBLE]} to train, "
-        f"{count[PointState.INFEASIBLE]} infeasible, {count[PointState.DUPLICATE]} duplicate" + describe_share(schedule)
+        f"[b]{number_of(len(history.points), 'point')}[/b]: "
+        f"{count[PointState.FEASIBLE]} {'to train' if are_new else 'feasible'}, "
+        f"{count[PointState.INFEASIBLE]} infeasible, {count[PointState.DUPLICATE]} duplicate"
+        + describe_share(schedule),
+        soft_wrap=True,
     )
     for reason, numbers in left_out(history).items():
         console.print(f"  {escape(reason)}  [dim]({numbered('point', numbers)})[/dim]", soft_wrap=True)
@@ -121,7 +128,7 @@ def result(console: Console, schedule: Schedule, folder: Path, data: Dataset | N
     else:
         board = leaderboard(history, LEADERS)
         total = len(rank_points(history)) if board.columns[0].header == "point" else len(history.trials)
-        console.print(board)
+        print_board(console, board)
         if total > board.row_count:
             more = f"… {total - board.row_count} more: {command('compare', folder.name, sweeps=folder.parent)}"
             console.print(more, style="dim", markup=False, soft_wrap=True)
@@ -131,7 +138,7 @@ def result(console: Console, schedule: Schedule, folder: Path, data: Dataset | N
 
 def print_conclusions(console: Console, folder: Path, history: History, data: Dataset | None = None) -> None:
     """What the first place is worth, the final model's test accuracy, and what was taken from other sweeps."""
-    for sentence in judge_search(folder, history):
+    for sentence in (*judge_search(folder, history), *judge_learning(history, data)):
         console.print(sentence, markup=False, soft_wrap=True)
     print_test(console, folder, history, data)
     if taken := describe_taken(history):
@@ -151,7 +158,9 @@ def print_left_undone(console: Console, schedule: Schedule) -> None:
     history = schedule.history
     failed = failed_for_good(schedule)
     for trial in failed:
-        console.print(f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False)
+        console.print(
+            f"[red]trial {trial.number} failed[/red]: {escape(trial.reason)}", highlight=False, soft_wrap=True
+        )
     numbers = {trial.number for trial in failed}
     own = (one for one in history.failures if one.job == TrainJob.kind and one.subject in numbers)
     if any(failure.cause != Cause.NAN for failure in own):  # a NaN comes again
@@ -161,7 +170,8 @@ def print_left_undone(console: Console, schedule: Schedule) -> None:
         key = EvaluateJob.kind, best.number
         reason = history.last_failures[key].message
         more = f"search.retries={history.crashes[key]} tries once more"
-        console.print(f"trial {best.number} could not be evaluated on the test images: {reason}; {more}", markup=False)
+        text = f"trial {best.number} could not be evaluated on the test images: {reason}; {more}"
+        console.print(text, markup=False, soft_wrap=True)
     if is_bounded(schedule):
         print_budget(console, schedule)
 
@@ -175,7 +185,8 @@ def print_budget(console: Console, schedule: Schedule) -> None:
     if schedule.budget.is_reached:
         other = "a higher" if search.objective == "val_accuracy" else "a lower"
         console.print(
-            f"{number_of(count, 'trial')} {what}: search.target={search.target:g} is reached; {other} one goes on."
+            f"{number_of(count, 'trial')} {what}: search.target={search.target:g} is reached; {other} one goes on.",
+            soft_wrap=True,
         )
         return
     budget = ", ".join(f"search.{key}={getattr(search, key)}" for key in limits_reached(search, history))
@@ -195,17 +206,37 @@ def limits_reached(search: Search, history: History) -> list[str]:
 # ------------------------------------------------------------------------------------------ pieces
 
 
+def print_existing(console: Console, schedule: Schedule, path: Path) -> None:
+    """Beside its own sweep a preview says whether that is running, by whom, and how far it is."""
+    is_running = is_held(path)
+    if not is_running and not any(trial.attempts for trial in schedule.history.trials):
+        return
+    state = f"running now: {describe_holder(read_holder(path / 'holder.json'))}" if is_running else "going on"
+    sweep = f"sweep [b]{path.name}[/b] in {escape(os.path.relpath(path))}"
+    console.print(f"{sweep} ({escape(state)}): {describe_progress(schedule)}", soft_wrap=True)
+
+
 def describe_stopped(schedule: Schedule) -> str:
     """How far a sweep has come that was stopped."""
     job = next_job(schedule, ())
     if job is None:
         return "Stopped while the report or MLflow was written; all else is done"
-    states = Counter(trial.state for trial in schedule.history.trials)
-    trials = number_of(len(schedule.history.trials) + trials_to_come(schedule), "trial")
-    under_way = states[TrialState.INTERRUPTED] + states[TrialState.PAUSED]
-    pruned = f", {states[TrialState.PRUNED]} pruned" if states[TrialState.PRUNED] else ""
     left = ", not yet evaluated on test data" if isinstance(job, EvaluateJob) else ""
-    return f"Stopped: {states[TrialState.FINISHED]} of {trials} finished{pruned}, {under_way} under way{left}"
+    return f"Stopped: {describe_progress(schedule)}{left}"
+
+
+def describe_progress(schedule: Schedule) -> str:
+    """`3 of 8 trials finished, 2 under way`."""
+    states = Counter(trial.state for trial in schedule.history.trials)
+    trials = number_of(count_trials(schedule), "trial")
+    under_way = states[TrialState.RUNNING] + states[TrialState.INTERRUPTED] + states[TrialState.PAUSED]
+    pruned = f", {states[TrialState.PRUNED]} pruned" if states[TrialState.PRUNED] else ""
+    return f"{states[TrialState.FINISHED]} of {trials} finished{pruned}, {under_way} under way"
+
+
+def count_trials(schedule: Schedule) -> int:
+    """Those there are, and those to come."""
+    return len(schedule.history.trials) + trials_to_come(schedule)
 
 
 def print_next_steps(console: Console, schedule: Schedule, path: Path, is_stopped: bool) -> None:
@@ -223,7 +254,7 @@ def print_next_steps(console: Console, schedule: Schedule, path: Path, is_stoppe
 
 
 def new_console() -> Console:
-    """The terminal; where there is none, lines may be 120 wide."""
+    """The terminal; where there is none, tables may be 120 wide."""
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(highlight=False, width=120)
     console.on_broken_pipe = pass_on  # type: ignore[method-assign]  # rich would exit with 1

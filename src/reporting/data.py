@@ -10,7 +10,7 @@ from src.base.errors import UserError
 from src.base.text import number_of
 from src.config.trial import Training
 from src.data.dataset import Dataset, Part
-from src.reporting.boards import new_table
+from src.reporting.boards import new_table, print_board
 
 CLASSES = 12  # that are counted one by one
 SAMPLE = 1000  # images, of which the typical size of a pixel is taken
@@ -24,14 +24,15 @@ def print_data(console: Console, data: Dataset) -> None:
     height, width, channels = data.shape
     console.print(
         f"[b]{data.label}[/b]: {data.num_classes} classes, images {height}×{width}×{channels} {data.train.x.dtype}, "
-        f"pixels times {data.scale:.6g} inside the model; {prepared(data)}"
+        f"pixels times {data.scale:.6g} inside the model; {prepared(data)}",
+        soft_wrap=True,
     )
-    console.print(board_of_parts(data))
+    print_board(console, board_of_parts(data))
     for question in question_pixels(data):
         console.print(question, style="yellow", markup=False, soft_wrap=True)
     if shared := count_shared(data):
         which = f"{number_of(shared, 'test image')} {'is' if shared == 1 else 'are'}"
-        console.print(f"[yellow]{which} also among those trained on or chosen by.[/yellow]")
+        console.print(f"[yellow]{which} also among those trained on or chosen by.[/yellow]", soft_wrap=True)
     console.print(f"[dim]digest:[/dim] {data.digest}", soft_wrap=True)
 
 

@@ -8,19 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
 from src.analysis.ranking import best
-from src.base.text import command, number_of, show_seconds, show_value
+from src.base.text import command, number_of, show_value
 from src.data.dataset import Dataset
 from src.ledger.events import Checked, EpochEnded, Event, Failed, Finished, Paused, Reused
 from src.ledger.history import History
-from src.ledger.jobs import EvaluateJob, Job, Slot, TrainJob
+from src.ledger.jobs import Slot
 from src.ledger.notices import (
     Ended,
     Extended,
@@ -33,22 +30,20 @@ from src.ledger.notices import (
     Stopping,
     Trouble,
 )
-from src.ledger.records import Epoch, Evaluation, PointState, Role, TrialState
+from src.ledger.records import Evaluation, Role, TrialState
 from src.reporting.completion import Completion
 from src.reporting.console import overview, print_next_steps, result
 from src.reporting.data import describe_images
-from src.search.estimate import seconds_left
-from src.search.schedule import Schedule, is_tried_again, trials_to_come
+from src.reporting.progress import STOPPING, Progress, Silence, describe_epoch, describe_subject
+from src.search.schedule import Schedule, is_tried_again
 
 log = logging.getLogger("sweep")
-STOPPING = "stopping at the end of the running epochs; once more to stop at once"
 REDRAW = 0.25  # seconds between two drawings
-MANY, FRESH = 300, 1.0  # trials, from which on an estimate of the time left is shown again for so many seconds
 
 
 @dataclass
 class Screen(Observer):
-    """Follows a session. With no terminal, each finished trial is a line."""
+    """Follows a session. With no terminal, each finished trial is a line, and where none comes for long, what runs."""
 
     console: Console
     schedule: Schedule
@@ -56,14 +51,16 @@ class Screen(Observer):
     data: Dataset
     live: Live = field(init=False)
     completion: Completion = field(init=False)
+    progress: Progress = field(init=False)
+    silence: Silence = field(default_factory=Silence)
     told: set[str] = field(default_factory=set)
-    is_stopping: bool = False
     path: Path = Path()  # the sweep's
-    estimate: tuple[float, str] = (-FRESH, "")  # when it was made, and its words
     drawn: float = -REDRAW  # when
 
     def __post_init__(self) -> None:
-        self.live = Live(console=self.console, auto_refresh=False, transient=True, get_renderable=self.draw)
+        self.progress = Progress(self.schedule, self.slots, len(self.data.train))
+        draw = self.progress.draw
+        self.live = Live(console=self.console, auto_refresh=False, transient=True, get_renderable=draw)
         self.completion = Completion(self.console)
 
     def __enter__(self) -> "Screen":
@@ -81,6 +78,7 @@ class Screen(Observer):
     def finish(self, is_done: bool) -> Generator[None, None, None]:
         """The live part goes; what comes after is printed below."""
         self.live.stop()
+        self.silence.end()
         yield
 
     def on_event(self, event: Event | Notice | None) -> None:
@@ -90,6 +88,8 @@ class Screen(Observer):
         if self.live.is_started and now - self.drawn >= REDRAW:
             self.drawn = now
             self.live.refresh()  # here, since a thread of its own would read records while they change
+        if self.silence.is_due():
+            self.console.print(self.progress.describe(), style="dim", markup=False, soft_wrap=True)
 
     def tell(self, event: Event | Notice | None) -> None:
         """Print and log what an event means."""
@@ -105,7 +105,7 @@ class Screen(Observer):
                 self.say(f"{describe_subject(event.job)} failed{again}: {event.message}", "warning")
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
-            case EpochEnded() if len(self.history.trials) == 1 and self.count_all() == 1:
+            case EpochEnded() if len(self.history.trials) == 1 and self.progress.count_all() == 1:
                 self.say(f"epoch {event.epoch.number}/{self.schedule.until} {describe_epoch(event.epoch)}")
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
@@ -134,22 +134,25 @@ class Screen(Observer):
                 text = "Nothing is left to do within this budget." if is_bounded else "This sweep is complete."
                 self.console.print(text)
             case Stopping():
-                self.is_stopping = True
+                self.progress.is_stopping = True
                 if not self.console.is_terminal:
                     self.say_once(STOPPING)
             case Trouble(message=message):
                 self.say_once(message)
             case Ended(is_stopped=is_stopped):
                 self.live.stop()
+                self.silence.end()
                 result(self.console, self.schedule, self.path, self.data)
                 print_next_steps(self.console, self.schedule, self.path, is_stopped)
             case _:
                 self.completion.on_notice(notice)
 
     def start_live(self) -> None:
-        """Draw from here on, on a terminal."""
+        """Draw from here on, on a terminal; elsewhere, break long silences."""
         if self.console.is_terminal:
             self.live.start(refresh=True)
+        else:
+            self.silence.begin()
 
     def show_opened(self, opened: Opened) -> None:
         """Which sweep this is; a new one may be an old one with a key changed by mistake."""
@@ -175,6 +178,7 @@ class Screen(Observer):
 
     def say(self, line: str, level: str = "info") -> None:
         """A line on the screen and in the log."""
+        self.silence.break_off()
         getattr(log, level)(line)
         style = "yellow" if level == "warning" else ""
         wrap = not self.console.is_terminal
@@ -190,7 +194,7 @@ class Screen(Observer):
         """One line for a trial that has finished."""
         trial = self.history.trial(event.trial)
         epoch = best(trial)
-        done = f"{self.count_done()}/{self.count_all()}"
+        done = f"{self.progress.count_done()}/{self.progress.count_all()}"
         seconds = sum(epoch.seconds for epoch in trial.epochs)
         source = f"taken from {event.origin}" if isinstance(event, Reused) else f"{seconds:.1f} s"
         reason = f"; {event.reason}" if event.reason else ""
@@ -202,7 +206,7 @@ class Screen(Observer):
         )
         title = self.history.point(trial.point).title
         line = f"{done:>7}  trial {trial.number}{role}: {title}: {result}, {source}"
-        return f"{line}{reason}{self.time_left()}"
+        return f"{line}{reason}{self.progress.time_left()}"
 
     def describe_paused(self, event: Paused | Reused) -> str:
         """One line for a trial that waits to be promoted, or to be pruned."""
@@ -210,79 +214,7 @@ class Screen(Observer):
         result = f"{self.history.objective} {trial.objective:.4f} at epoch {trial.best_epoch} of {len(trial.epochs)}"
         source = f", taken from {event.origin}" if isinstance(event, Reused) else ""
         title = self.history.point(trial.point).title
-        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.time_left()}"
-
-    def count_done(self) -> int:
-        """Trials that have had all their epochs."""
-        return len(self.history.trials) - self.schedule.index.count_unfinished(self.schedule.budget)
-
-    def count_all(self) -> int:
-        """Trials there are, and those of points that are being checked or still to be proposed."""
-        checking = self.schedule.index.points.count(PointState.UNCHECKED)
-        return len(self.history.trials) + checking + trials_to_come(self.schedule)
-
-    def time_left(self) -> str:
-        """`; 7 min left`, or nothing as long as it is not known."""
-        now, count = time.monotonic(), len(self.history.trials)
-        if now - self.estimate[0] >= FRESH or count < MANY or self.count_done() == self.count_all():
-            left = seconds_left(self.schedule, len(self.data.train), max(len(self.slots()), 1))
-            self.estimate = now, f"; {show_seconds(left)} left" if left else ""
-        return self.estimate[1]
-
-    # ------------------------------------------------------------------------------------- live
-
-    def draw(self) -> Group:
-        """A bar, a line for each slot, the best so far."""
-        lines: list[Table | Text] = [self.draw_bar(), *(self.draw_slot(slot) for slot in self.slots())]
-        if first := next(self.schedule.ranking.points(), None):
-            objective = self.history.objective
-            seeds = f" over {len(first.trials)} seeds" if len(first.trials) > 1 else ""
-            mean = f"{objective} {first.mean(objective.name):.4f}{seeds}"
-            lines.append(
-                Text(f"best so far: trial {first.trials[0].number}, {mean} ({first.point.title})", style="green")
-            )
-        if self.is_stopping:
-            lines.append(Text(STOPPING, style="yellow"))
-        return Group(*lines)
-
-    def draw_bar(self) -> Table:
-        """Trials done of all, or points checked while there are none."""
-        points = len(self.history.points)
-        checked = points - self.schedule.index.points.count(PointState.UNCHECKED)
-        checking = not self.history.trials
-        done, total = (checked, points) if checking else (self.count_done(), self.count_all())
-        table = Table.grid(padding=(0, 1))
-        words = "points checked" if checking else "trials"
-        bar = ProgressBar(total=max(total, 1), completed=done, width=40)
-        table.add_row(bar, f"{done}/{total} {words}{self.time_left()}")
-        return table
-
-    def draw_slot(self, slot: Slot) -> Text:
-        """What runs in one slot."""
-        if not slot.is_ready:
-            return Text(f"  worker {slot.number}: starting TensorFlow", style="dim")
-        if not isinstance(slot.job, TrainJob):
-            word = describe_subject(slot.job) if slot.job else "waiting"
-            return Text(f"  worker {slot.number}: {word}", style="dim")
-        trial = self.history.trial(slot.job.trial)
-        last = f": {describe_epoch(trial.epochs[-1])}" if trial.epochs else ""
-        epochs = f"epoch {len(trial.epochs)}/{self.schedule.until}"
-        words = f"  worker {slot.number}: trial {trial.number} ({self.history.point(trial.point).title}) {epochs}{last}"
-        return Text(words, overflow="ellipsis", no_wrap=True)
-
-
-def describe_subject(job: Job) -> str:
-    """`trial 7`, `point 3 (check)`."""
-    if isinstance(job, TrainJob):
-        return f"trial {job.trial}"
-    what = "trial" if isinstance(job, EvaluateJob) else "point"
-    return f"{what} {job.subject} ({job.kind})"
-
-
-def describe_epoch(epoch: Epoch) -> str:
-    """The metrics of an epoch."""
-    shown = ("accuracy", "loss", "val_accuracy", "val_loss")
-    return " ".join(f"{key} {epoch.metrics[key]:.4f}" for key in shown if key in epoch.metrics)
+        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.progress.time_left()}"
 
 
 def start_log(path: Path) -> None:

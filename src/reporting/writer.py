@@ -10,10 +10,11 @@ from src.base.text import command
 from src.data.dataset import Dataset
 from src.ledger.events import Event
 from src.ledger.history import History
-from src.ledger.notices import Completed, Completing, LookingAhead, Notice, Observer, Trouble
+from src.ledger.notices import Completed, Completing, LookingAhead, Notice, Observer, StoppingAfter, Trouble
 from src.ledger.sweep_folder import Sweep
 
 log = logging.getLogger("sweep")
+STEP = 0.1  # seconds between two looks at whether the report is written, and at the wish to stop
 
 
 class ReportWriter(Observer):
@@ -21,6 +22,7 @@ class ReportWriter(Observer):
 
     def __init__(self, sweep: Sweep, history: History, data: Dataset, tell: Callable[[Notice], None]) -> None:
         self.sweep, self.history, self.data, self.tell = sweep, history, data, tell
+        self.trouble = ""  # why the report is not written
         self.is_stale = not (sweep.path / "report" / "report.html").is_file()
 
     def on_event(self, event: Event | Notice | None) -> None:
@@ -30,15 +32,27 @@ class ReportWriter(Observer):
         self.is_stale = self.is_stale or isinstance(event, Event)
 
     def finish(self, is_done: bool) -> Generator[None, None, None]:
-        """Write the report."""
-        if self.is_stale and self.history.trials:
-            self.tell(Completing("writing the report"))
-            self.write()
+        """Write the report, in a thread, so that a wish to stop is answered at once; it is written to its end all the same."""
+        if not self.is_stale or not self.history.trials:
+            return
+        self.tell(Completing("writing the report"))
+        writing = Thread(target=self.write)
+        writing.start()
+        try:
+            while writing.is_alive():
+                yield
+                writing.join(STEP)
+        except GeneratorExit:  # asked to stop
+            self.tell(StoppingAfter("the report"))
+            raise
+        finally:
+            writing.join()
+            if self.trouble:
+                self.tell(Trouble(self.trouble))
             self.tell(Completed("the report"))
-        yield
 
     def write(self) -> None:
-        """Write the report, or say why it cannot be: the sweep is whole without it."""
+        """Write the report, or keep in words why it cannot be: the sweep is whole without it."""
         from src.reporting import html  # draws
 
         try:
@@ -47,4 +61,4 @@ class ReportWriter(Observer):
             log.exception("the report")
             again = command("compare", self.sweep.name, sweeps=self.sweep.path.parent)
             reason = f"{type(error).__name__}: {first_line(error)}"
-            self.tell(Trouble(f"the report is not written: {reason}. To write it: {again} --report"))
+            self.trouble = f"the report is not written: {reason}. To write it: {again} --report"

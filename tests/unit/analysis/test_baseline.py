@@ -17,6 +17,7 @@ from src.analysis.baseline import (
     interval,
     judge_baseline,
     judge_classes,
+    judge_learning,
     judge_test,
 )
 from src.data.dataset import Dataset, Part
@@ -62,7 +63,7 @@ def test_a_model_that_learned_nothing(tmp_path: Path) -> None:
     assert judge_test(tmp_path, history, UNBALANCED) == [
         "The best on validation, trial 2, has a test accuracy of 0.9000 (95% interval 0.8256 to 0.9448, loss 0.2500). "
         "This sweep was evaluated on test data once.",
-        "Always answering class 0, the largest, would score 0.9000 on validation and 0.9000 on test data; "
+        "Always answering class 0, the largest, would score 0.9000 on validation and test data; "
         "trial 2 does just that on test data.",
         "Classes 1–2 have fewer than 10 test images each: too few to judge them one by one.",
     ]
@@ -74,7 +75,7 @@ def test_labels_at_random(tmp_path: Path) -> None:
     accuracy = float((answers == BALANCED.test.y).mean())
     said = judge_test(tmp_path, evaluated(tmp_path, answers, accuracy), BALANCED)
     assert said[1:] == [
-        "Always answering class 0, one of the largest, would score 0.3333 on validation and 0.3333 on test data; "
+        "Always answering the same class would score 0.3333 on validation and test data; "
         "trial 2 is not significantly better than that."
     ]
 
@@ -92,6 +93,69 @@ def test_the_largest_class_is_that_of_the_training_images() -> None:
     assert said == "Always answering class 1, the largest, would score 0.2500 on validation and 0.2000 on test data."
 
 
+def test_one_of_the_largest_classes() -> None:
+    """Which one is said where only the training images have as many of each."""
+    said = judge_baseline("trial 1", data_of([5, 5], [3, 1], [8, 2]), None)
+    assert said == (
+        "Always answering class 0, one of the largest, would score 0.7500 on validation and 0.8000 on test data."
+    )
+
+
+def test_any_class_may_be_answered_where_all_are_equal() -> None:
+    """A model that always answers the last class does just what is compared."""
+    said = judge_baseline("trial 1", BALANCED, np.full(90, 2))
+    assert said.endswith("; trial 1 does just that on test data.")
+
+
+def learned(*accuracies: float, space: dict[str, Any] | None = None) -> History:
+    """A sweep whose trials have had these validation accuracies."""
+    history = history_of("training.epochs=1", **({"space": space} if space else {}))
+    for number, accuracy in enumerate(accuracies, 1):
+        finish(history, number, epoch(1, accuracy))
+    return history
+
+
+CAUSE = "perhaps the activation or the learning rate does not suit"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "said"),
+    [
+        ((0.5, 11 / 30, 0.9, 0.4), []),
+        ((0.5, 1 / 3, 0.9, 0.3), ["2 of 4 trials (all with pool=2) are no {than} these networks."]),
+        ((0.5, 0.5, 0.9, 0.3), ["1 of 4 trials (trial 4) is no {than} this network."]),
+        ((0.3, 0.5, 0.9, 0.3), ["2 of 4 trials (trials 1, 4) are no {than} these networks."]),
+        ((0.3, 0.3, 0.3, 0.3), ["None of the 4 trials is {than} these networks."]),
+        ((0.3,), ["Trial 1 is no {than} this network."]),
+        ((), []),
+    ],
+)
+def test_trials_that_learned_nothing(accuracies: Sequence[float], said: list[str]) -> None:
+    """They are counted, with the values of a key that all of them have and no other has, and what the cause may be."""
+    than = f"more accurate on validation data than always answering the same class (0.3333): {CAUSE}"
+    assert judge_learning(learned(*accuracies), BALANCED) == [line.format(than=than) for line in said]
+
+
+def test_values_that_learned_nothing() -> None:
+    """Several values of a key are told, of groups by their options' names."""
+    history = learned(0.1, 0.95, 0.1, space={"activation": {"choice": ["sigmoid", "relu", "softplus"]}})
+    (said,) = judge_learning(history, UNBALANCED)
+    assert said.startswith("2 of 3 trials (all with activation=sigmoid or softplus) are no more accurate on validation")
+    assert "always answering class 0, the largest (0.9000): " in said
+
+
+def test_many_trials_that_learned_nothing() -> None:
+    """They are counted, but not named one by one."""
+    pools = {"architecture": {"pool": {"choice": list(range(1, 14))}}}
+    (said,) = judge_learning(learned(0.9, *[0.1] * 12, space=pools), BALANCED)
+    assert said.startswith("12 of 13 trials are no more accurate")
+
+
+def test_what_was_learned_is_not_known_without_the_data() -> None:
+    """Then nothing is said."""
+    assert judge_learning(learned(0.1), None) == []
+
+
 def test_without_the_data(tmp_path: Path) -> None:
     """Stored predictions say how many images there are, so the interval is known; of other answers nothing is said."""
     (said,) = judge_test(tmp_path, evaluated(tmp_path, np.zeros(100, int), 0.9))
@@ -104,7 +168,9 @@ def test_without_predictions(tmp_path: Path) -> None:
     (said,) = judge_test(tmp_path, history)
     assert "a test accuracy of 0.9000 (loss 0.2500)." in said
     said, constant, _ = judge_test(tmp_path, history, UNBALANCED)
-    assert "0.9000 (95% interval 0.8256 to 0.9448, loss" in said and constant.endswith("0.9000 on test data.")
+    assert "0.9000 (95% interval 0.8256 to 0.9448, loss" in said and constant.endswith(
+        "0.9000 on validation and test data."
+    )
 
 
 def test_damaged_predictions(tmp_path: Path) -> None:
@@ -113,7 +179,7 @@ def test_damaged_predictions(tmp_path: Path) -> None:
     (tmp_path / "checkpoints/2-test.npz").write_bytes(b"nothing")
     said = judge_test(tmp_path, history, UNBALANCED)
     assert said[1].endswith("2-test.npz is not what was written: its checksum differs.")
-    assert said[2].startswith("Always answering class 0") and said[2].endswith("on test data.")
+    assert said[2].startswith("Always answering class 0") and said[2].endswith("and test data.")
 
 
 def test_before_any_evaluation(tmp_path: Path) -> None:

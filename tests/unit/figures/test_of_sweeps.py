@@ -123,6 +123,8 @@ def test_ahead_leaves_out_what_is_far_away() -> None:
     assert figure
     assert [text.get_text() for text in figure.axes[0].texts] == ["89.0 →"]
     assert figure.axes[0].get_xlabel() == "percentage points behind point 1"
+    named = ahead(compare(groups, True), ACCURACY, {"1": "point 1: activation=relu"})
+    assert named and named.axes[0].get_xlabel() == "percentage points behind point 1: activation=relu"
     by_loss = ahead(compare(groups, False), LOSS, {})
     assert by_loss and by_loss.axes[0].get_xlabel() == "val_loss behind point 5"
 
@@ -147,6 +149,18 @@ def test_curves_out_of_view() -> None:
     figure = curves_by(history, "activation", names)
     assert figure and [text.get_text() for text in figure.axes[0].texts] == ["out of view: elu"]
     assert figure.axes[0].get_ylim()[0] > 0.9
+    assert legend_of(figure.axes[1]) == names, "its loss is in view"
+
+
+def test_a_legend_names_what_is_seen() -> None:
+    """A value whose curves are both out of view has no line in the legend, whose colour would be looked for in vain."""
+    names = ["relu", "tanh", "gelu", "silu", "selu", "elu"]
+    history = history_of("training.epochs=2", space={"activation": {"choice": names}})
+    for trial in history.trials:
+        learned = history.point(trial.point).values["activation"] != "relu"
+        finish(history, trial.number, *(epoch(n, 0.9 if learned else 0.1, 0.5 if learned else 5) for n in (1, 2)))
+    figure = curves_by(history, "activation", names)
+    assert figure and legend_of(figure.axes[1]) == names[1:]
 
 
 def test_pareto() -> None:

@@ -79,7 +79,7 @@ class Stage:
     def drawn(self) -> list[str]:
         """What a terminal shows live."""
         console = Console(width=170, file=io.StringIO(), force_terminal=True, color_system=None)
-        console.print(self.screen.draw())
+        console.print(self.screen.progress.draw())
         assert isinstance(console.file, io.StringIO)
         return console.file.getvalue().splitlines()
 

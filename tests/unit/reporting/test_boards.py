@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from src.ledger.events import Failed
@@ -19,6 +20,7 @@ from src.reporting.boards import (
     leaderboard,
     new_table,
     preview_table,
+    print_board,
     show_age,
 )
 from tests.unit.examples import epoch, finish, history_of, train_job
@@ -53,6 +55,44 @@ def test_cells_begin_at_the_same_line() -> None:
     assert isinstance(console.file, io.StringIO)
     head, below, first, *_ = console.file.getvalue().splitlines()
     assert head.split() == ["val"] and below.split() == ["name", "loss"] and first.startswith("a name") and "1" in first
+
+
+def printed_whole(board: Table, width: int) -> list[str]:
+    """The lines that `print_board` prints where there is so much room."""
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    print_board(console, board)
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def wide_table() -> Table:
+    """Two columns of numbers, and states of two words."""
+    table = new_table("a_number", "another", "state")
+    table.add_row("0.123456", "1,234,567", "early stopping")
+    table.add_row("0.5", "1", escape("[red]"))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (
+            40,
+            [
+                "       a",
+                "  number    another  state",
+                "0.123456  1,234,567  early stopping",
+                "     0.5          1  [red]",
+            ],
+        ),
+        (29, ["0.123456  1,234,567  early", "                     stopping", "     0.5          1  [red]"]),
+        (27, ["0.123456 1,234,567 early", "                   stopping", "     0.5         1 [red]"]),
+        (10, ["0.123456 1,234,567 early stopping", "     0.5         1 [red]"]),
+    ],
+)
+def test_tables_are_never_cut(width: int, lines: list[str]) -> None:
+    """Words and numbers stay whole: text is broken between words, then columns stand closer, then lines are longer."""
+    assert printed_whole(wide_table(), width)[-len(lines) :] == lines
 
 
 # --------------------------------------------------------------------------------------- one sweep

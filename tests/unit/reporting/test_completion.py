@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from src.ledger.notices import Completed, Completing, LookingAhead
+from src.ledger.notices import Completed, Completing, LookingAhead, StoppingAfter
 from src.reporting.completion import Completion
 
 
@@ -15,12 +15,12 @@ def completion(**how: object) -> tuple[Completion, io.StringIO]:
 
 
 def test_with_no_terminal() -> None:
-    """A line says that it is waited for; nothing more where all went well."""
+    """A line says that it is waited for, and how to leave it; nothing more where all went well."""
     shown, file = completion()
     shown.on_notice(LookingAhead())
     shown.on_notice(Completing("writing the last of it to MLflow", may_wait=True))
     shown.on_notice(Completed("MLflow"))
-    assert file.getvalue() == "writing the last of it to MLflow …\n"
+    assert file.getvalue() == "writing the last of it to MLflow (Ctrl-C leaves it for later) …\n"
 
 
 def test_what_cannot_wait() -> None:
@@ -29,6 +29,19 @@ def test_what_cannot_wait() -> None:
     with shown:
         shown.on_notice(Completing("writing the report"))
         assert shown.status and str(shown.status.status) == "writing the report …"
+
+
+def test_a_wish_to_stop_is_answered() -> None:
+    """It is said at once what comes first, on a terminal in the place of what is waited for."""
+    words = "stopping after the report, which is written to its end first …"
+    shown, file = completion()
+    shown.on_notice(Completing("writing the report"))
+    shown.on_notice(StoppingAfter("the report"))
+    assert file.getvalue().splitlines() == ["writing the report …", words]
+    with completion(force_terminal=True)[0] as other:
+        other.on_notice(Completing("writing the report"))
+        other.on_notice(StoppingAfter("the report"))
+        assert other.status and other.status.status == words
 
 
 def test_where_it_is_not_complete() -> None:

@@ -1,6 +1,7 @@
 """What is printed about a sweep."""
 
 import io
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,9 +14,10 @@ from src.data.dataset import Dataset, Part
 from src.ledger.events import EpochEnded, Failed, Paused, Pruned, Started
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob
+from src.ledger.lock import lock_sweep
 from src.ledger.objective import ACCURACY
 from src.ledger.records import Cause, Evaluation, File, Origin, PointState
-from src.reporting.console import describe_stopped, overview, print_next_steps, result
+from src.reporting.console import describe_stopped, overview, print_existing, print_next_steps, result
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule
 from tests.unit.examples import checked_history, config, epoch, finish, train_job, trial_config
@@ -63,9 +65,38 @@ def test_more_workers_than_there_is_memory_for(problem: SearchProblem, workers: 
     assert (f"{workers} workers may need 150000 GB of memory (workers.memory=1.5 each)" in said) is is_said
 
 
+def test_sentences_are_not_broken(problem: SearchProblem) -> None:
+    """However narrow it is, a sentence is one line, so that it can be searched for and copied."""
+    said = []
+    for width in (30, 300):
+        console = Console(width=width, file=io.StringIO(), highlight=False)
+        overview(console, Schedule.of(problem, checked_history(problem)), 100, 2)
+        result(console, Schedule.of(problem, checked_history(problem)), Path("mine"))
+        assert isinstance(console.file, io.StringIO)
+        said.append(console.file.getvalue())
+    assert said[0] == said[1]
+
+
+def test_a_preview_beside_its_sweep(problem: SearchProblem, tmp_path: Path) -> None:
+    """It says that the sweep is running, by whom, and how far it is; of a new one there is nothing to say."""
+    path, schedule = tmp_path / "mine", Schedule.of(problem, checked_history(problem))
+    assert printed(lambda console: print_existing(console, schedule, path)) == ""
+    finish(schedule.history, 1, epoch(1, 0.25), epoch(2, 1 / 3))
+    schedule.history.apply(Started(2, 1), 0)
+    said = printed(lambda console: print_existing(console, schedule, path))
+    assert said.endswith("/mine (going on): 1 of 4 trials finished, 1 under way\n")
+    with lock_sweep(path, steal=False):
+        said = printed(lambda console: print_existing(console, schedule, path))
+        assert f"/mine (running now: process {os.getpid()} on " in said and ": 1 of 4 trials finished, 1 under" in said
+        left = printed(lambda console: overview(console, schedule, 100, 2))
+        assert "6 points: 4 feasible, 0 infeasible, 2 duplicate" in left and "3 of 4 trials left, up to epoch 2" in left
+
+
 def test_overview_counts_what_will_train(problem: SearchProblem, history: History) -> None:
     """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
-    assert "1 trial up to epoch 2" in printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
+    assert "1 of 4 trials left, up to epoch 2" in printed(
+        lambda console: overview(console, Schedule.of(problem, history), 100, 2)
+    )
 
 
 def test_overview_of_a_search_by_results() -> None:
@@ -159,14 +190,15 @@ def test_result(problem: SearchProblem, history: History) -> None:
 
 
 def test_result_with_the_data(problem: SearchProblem, history: History) -> None:
-    """The test accuracy has its interval, and what a constant answer would score stands beside it."""
+    """The test accuracy has its interval, and what a constant answer would score stands beside it; who is no better."""
     labels = np.repeat(np.arange(2, dtype=np.int32), [30, 10])
     part = Part(np.zeros((40, 4, 4, 1), np.uint8), labels)
     data = Dataset("mine", part, part, part, 2, 1.0, "0" * 64, "resize")
     history.apply(Evaluation(2, 1, 0.75, 0.625, 0), 0)
     text = printed(lambda console: result(console, Schedule.of(problem, history), Path("mine"), data))
     assert "a test accuracy of 0.6250 (95% interval 0.4703 to 0.7578, loss 0.7500)" in text
-    assert "Always answering class 0, the largest, would score 0.7500 on validation and 0.7500 on test data." in text
+    assert "Always answering class 0, the largest, would score 0.7500 on validation and test data." in text
+    assert "None of the 2 trials is more accurate on validation data than always answering class 0, the largest" in text
 
 
 @pytest.mark.parametrize(

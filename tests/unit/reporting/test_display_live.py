@@ -6,21 +6,21 @@ from rich.console import Group
 from src.ledger.events import EpochEnded, Started
 from src.ledger.jobs import CheckJob, EvaluateJob, Job, Slot
 from src.ledger.notices import LookingAhead, Stopping
-from src.reporting import display
+from src.reporting import progress
 from tests.unit.examples import check, file, train_job, trial_config
 from tests.unit.reporting.screens import Clock, Stage, second
 
 
 def test_the_time_left_of_many_trials_may_be_a_second_old(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there are many trials, which are looked at to estimate it, it is shown again for a second; never at the end."""
-    monkeypatch.setattr(display, "MANY", 2)
+    monkeypatch.setattr(progress, "MANY", 2)
     stage = Stage()
-    before = stage.screen.time_left()
+    before = stage.screen.progress.time_left()
     stage.history.apply(Started(1, 1), 0)
     stage.history.apply(EpochEnded(1, second(1, 0.5), None), 0)
-    assert stage.screen.time_left() == before == "; 6 s left"
+    assert stage.screen.progress.time_left() == before == "; 6 s left"
     clock.now += 1
-    assert stage.screen.time_left() == "; 5 s left"
+    assert stage.screen.progress.time_left() == "; 5 s left"
     stage.train(1, 0.5, 0.5)
     stage.train(2, 0.5, 0.5, 0.5)
     assert [line.rpartition(", ")[2] for line in stage.lines()] == ["3.0 s; 5 s left", "3.0 s"]
@@ -72,7 +72,7 @@ def test_a_terminal_is_drawn_on_as_things_happen(clock: Clock) -> None:
 
     def draw() -> Group:
         drawings.append(clock.now - 1e6)
-        return stage.screen.draw()
+        return stage.screen.progress.draw()
 
     stage.screen.live._get_renderable = draw
     stage.hear(None)

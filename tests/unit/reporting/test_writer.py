@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from src.ledger.events import Checked, Finished
-from src.ledger.notices import Completed, Completing, LookingAhead, NothingLeft, Notice, Trouble
+from src.ledger.notices import Completed, Completing, LookingAhead, NothingLeft, Notice, StoppingAfter, Trouble
 from src.ledger.sweep_folder import Sweep
 from src.reporting import html
 from src.reporting.writer import ReportWriter
@@ -62,6 +63,28 @@ def test_written_where_there_is_none_or_it_is_old(place: Place) -> None:
 def test_nothing_to_report(place: Place) -> None:
     """A sweep without a trial has none."""
     assert place.session(Checked(1, "too small"), trials=False) == 0
+
+
+def test_asked_to_stop_while_it_is_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is answered at once, while the report is still being written; that is whole when the session goes on."""
+    answered = Event()
+
+    def write(*_: object) -> None:
+        answered.wait(60)
+        place.write()
+
+    def tell(notice: Notice) -> None:
+        place.told.append(notice)
+        if isinstance(notice, StoppingAfter):
+            answered.set()
+
+    monkeypatch.setattr(html, "write", write)
+    data = dataset(write_npz(place.folder / "images.npz"))
+    finishing = ReportWriter(Sweep(place.folder, {}), history_of(), data, tell).finish(True)
+    next(finishing)
+    finishing.close()
+    assert place.told == [Completing("writing the report"), StoppingAfter("the report"), Completed("the report")]
+    assert place.written == 1
 
 
 def test_a_report_that_cannot_be_written(place: Place) -> None:
