@@ -92,7 +92,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
         session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
         start_log(session.path / "sweep.log")
         if console:
-            screen = Screen(console, session.schedule, session.slots, session.data)
+            screen = Screen(console, session.schedule, session.slots, session.data, session.began)
             session.observers.append(stack.enter_context(screen))
         if follow:
             session.observers.append(Follower(follow))
@@ -120,14 +120,14 @@ def preview(config: Config, console: Console) -> int:
         session.interrupt = interrupt
         for line in describe_images(session.data, config.training):
             console.print(line, markup=False, soft_wrap=True)
-        with Screen(console, session.schedule, session.slots, session.data) as screen:
+        with Screen(console, session.schedule, session.slots, session.data, session.began) as screen:
             session.observers.append(screen)
             slots = look_ahead(session)
         if interrupt.count:
             return 128 + interrupt.signal
         if session.history.points:
             console.print(preview_table(session.history))
-        overview(console, session.schedule, len(session.data.train), slots)
+        overview(console, session.schedule, slots, screen.timing.describe_all(slots))
         console.print("[dim]preview: nothing was stored. Leave preview=true out to start.[/dim]")
         return 0
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.analysis.ranking import best
-from src.base.text import command, number_of, show_seconds, show_value
+from src.base.text import command, number_of, show_value
 from src.data.dataset import Dataset
 from src.ledger.events import Checked, EpochEnded, Event, Failed, Finished, Paused, Reused
 from src.ledger.history import History
@@ -37,13 +37,12 @@ from src.ledger.records import Epoch, Evaluation, PointState, Role, TrialState
 from src.reporting.completion import Completion
 from src.reporting.console import overview, print_next_steps, result
 from src.reporting.data import describe_images
-from src.search.estimate import seconds_left
+from src.reporting.timing import Timing
 from src.search.schedule import Schedule, is_tried_again, trials_to_come
 
 log = logging.getLogger("sweep")
 STOPPING = "stopping at the end of the running epochs; once more to stop at once"
 REDRAW = 0.25  # seconds between two drawings
-MANY, FRESH = 300, 1.0  # trials, from which on an estimate of the time left is shown again for so many seconds
 
 
 @dataclass
@@ -54,15 +53,18 @@ class Screen(Observer):
     schedule: Schedule
     slots: Callable[[], list[Slot]]
     data: Dataset
+    began: float  # when the session did, by the monotonic clock
     live: Live = field(init=False)
     completion: Completion = field(init=False)
+    timing: Timing = field(init=False)
     told: set[str] = field(default_factory=set)
     is_stopping: bool = False
     path: Path = Path()  # the sweep's
-    estimate: tuple[float, str] = (-FRESH, "")  # when it was made, and its words
+    is_time_owed: bool = False  # it was not known yet when the plan was printed
     drawn: float = -REDRAW  # when
 
     def __post_init__(self) -> None:
+        self.timing = Timing(self.schedule, self.slots, self.data, self.began)
         self.live = Live(console=self.console, auto_refresh=False, transient=True, get_renderable=self.draw)
         self.completion = Completion(self.console)
 
@@ -85,7 +87,11 @@ class Screen(Observer):
 
     def on_event(self, event: Event | Notice | None) -> None:
         """Print and log what an event means, and draw anew."""
+        self.timing.on_event(event)
         self.tell(event)
+        if self.is_time_owed and isinstance(event, EpochEnded):
+            self.is_time_owed = False
+            self.console.print(self.timing.describe_all(len(self.slots())))
         now = time.monotonic()
         if self.live.is_started and now - self.drawn >= REDRAW:
             self.drawn = now
@@ -106,7 +112,8 @@ class Screen(Observer):
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
             case EpochEnded() if len(self.history.trials) == 1 and self.count_all() == 1:
-                self.say(f"epoch {event.epoch.number}/{self.schedule.until} {describe_epoch(event.epoch)}")
+                epoch, until = event.epoch, self.schedule.until
+                self.say(f"epoch {epoch.number}/{until} {describe_epoch(epoch)}{self.timing.describe_left()}")
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
             case Evaluation():
@@ -128,7 +135,8 @@ class Screen(Observer):
                     self.console.print("starting workers, measuring speed …", style="dim")
             case Planned(slots=slots):
                 self.live.stop()
-                overview(self.console, self.schedule, len(self.data.train), slots)
+                overview(self.console, self.schedule, slots, self.timing.describe_all(slots))
+                self.is_time_owed = self.timing.left(slots) is None
                 self.start_live()
             case NothingLeft(is_bounded=is_bounded):
                 text = "Nothing is left to do within this budget." if is_bounded else "This sweep is complete."
@@ -200,7 +208,7 @@ class Screen(Observer):
         )
         title = self.history.point(trial.point).title
         line = f"{done:>7}  trial {trial.number}{role}: {title}: {result}, {source}"
-        return f"{line}{reason}{self.time_left()}"
+        return f"{line}{reason}{self.timing.describe_left()}"
 
     def describe_paused(self, event: Paused | Reused) -> str:
         """One line for a trial that waits to be promoted, or to be pruned."""
@@ -208,7 +216,7 @@ class Screen(Observer):
         result = f"{self.history.objective} {trial.objective:.4f} at epoch {trial.best_epoch} of {len(trial.epochs)}"
         source = f", taken from {event.origin}" if isinstance(event, Reused) else ""
         title = self.history.point(trial.point).title
-        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.time_left()}"
+        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.timing.describe_left()}"
 
     def count_done(self) -> int:
         """Trials that have had all their epochs."""
@@ -218,14 +226,6 @@ class Screen(Observer):
         """Trials there are, and those of points that are being checked or still to be proposed."""
         checking = self.schedule.index.points.count(PointState.UNCHECKED)
         return len(self.history.trials) + checking + trials_to_come(self.schedule)
-
-    def time_left(self) -> str:
-        """`; 7 min left`, or nothing as long as it is not known."""
-        now, count = time.monotonic(), len(self.history.trials)
-        if now - self.estimate[0] >= FRESH or count < MANY or self.count_done() == self.count_all():
-            left = seconds_left(self.schedule, len(self.data.train), max(len(self.slots()), 1))
-            self.estimate = now, f"; {show_seconds(left)} left" if left else ""
-        return self.estimate[1]
 
     # ------------------------------------------------------------------------------------- live
 
@@ -252,7 +252,7 @@ class Screen(Observer):
         table = Table.grid(padding=(0, 1))
         words = "points checked" if checking else "trials"
         bar = ProgressBar(total=max(total, 1), completed=done, width=40)
-        table.add_row(bar, f"{done}/{total} {words}{self.time_left()}")
+        table.add_row(bar, f"{done}/{total} {words}{self.timing.describe_left()}")
         return table
 
     def draw_slot(self, slot: Slot) -> Text:

@@ -48,24 +48,26 @@ def printed(show: Callable[[Console], None]) -> str:
 
 
 def test_overview(problem: SearchProblem) -> None:
-    """How many points are to train, which not and why, how far, and that the time is not known yet."""
-    text = printed(lambda console: overview(console, Schedule.of(problem, checked_history(problem)), 100, 2))
+    """How many points are to train, which not and why, how far, and how long it takes."""
+    text = printed(
+        lambda console: overview(console, Schedule.of(problem, checked_history(problem)), 2, "about 7 s in all")
+    )
     assert "6 points: 4 to train, 0 infeasible, 2 duplicate" in text
     assert "the same network and training as point 3  (point 5)" in text
-    assert "4 trials up to epoch 2, 2 workers: time known after an epoch" in text
+    assert "4 trials up to epoch 2, 2 workers: about 7 s in all; disk:" in text
 
 
 @pytest.mark.parametrize(("workers", "is_said"), [(1, False), (2, False), (100_000, True)])
 def test_more_workers_than_there_is_memory_for(problem: SearchProblem, workers: int, is_said: bool) -> None:
     """It is said before they train; how many there are by themselves goes by the memory."""
     schedule = Schedule.of(problem, checked_history(problem))
-    said = printed(lambda console: overview(console, schedule, 100, workers))
+    said = printed(lambda console: overview(console, schedule, workers, ""))
     assert (f"{workers} workers may need 150000 GB of memory (workers.memory=1.5 each)" in said) is is_said
 
 
 def test_overview_counts_what_will_train(problem: SearchProblem, history: History) -> None:
     """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
-    assert "1 trial up to epoch 2" in printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
+    assert "1 trial up to epoch 2" in printed(lambda console: overview(console, Schedule.of(problem, history), 2, ""))
 
 
 def test_overview_of_a_search_by_results() -> None:
@@ -76,7 +78,7 @@ def test_overview_of_a_search_by_results() -> None:
     problem = SearchProblem.of(config("training.epochs=3", *words, space=wide))
     history = checked_history(problem)
     history.point(3).state = history.point(4).state = PointState.INFEASIBLE
-    said = printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
+    said = printed(lambda console: overview(console, Schedule.of(problem, history), 2, ""))
     assert "10 points: 8 to train, 2 infeasible, 0 duplicate; 4 more to train will be proposed by tpe" in said
     assert "the space has 40 points, of which about 20% cannot be built (2 of 10 drawn at random)" in said
     assert "14 trials up to epoch 3 (top_k lets about 18 epochs be trained in all)" in said
