@@ -89,7 +89,8 @@ class Screen(Observer):
         """Print and log what an event means, and draw anew."""
         self.timing.on_event(event)
         self.tell(event)
-        if self.is_time_owed and isinstance(event, EpochEnded):
+        running = (trial for trial in self.history.trials if trial.state == TrialState.RUNNING)
+        if self.is_time_owed and isinstance(event, EpochEnded) and all(trial.epochs for trial in running):
             self.is_time_owed = False
             self.console.print(self.timing.describe_all(len(self.slots())))
         now = time.monotonic()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from src.base.processes import count_cores
 from src.base.text import show_seconds
 from src.data.dataset import Dataset
 from src.ledger.events import EpochEnded, Event
@@ -42,7 +43,7 @@ class Timing:
         passed = self.passed()
         start = passed if self.start is None else self.start
         images = len(self.data.train), len(self.data.test)
-        return seconds_left(self.schedule, Conditions(*images, workers, start, passed))
+        return seconds_left(self.schedule, Conditions(*images, workers, count_cores(), start, passed))
 
     def describe_all(self, workers: int) -> str:
         """`about 7 min in all`, or that it is not known yet."""

@@ -21,21 +21,23 @@ FIXED_BYTES = 300_000  # a run's curves, summary and MLflow's own files
 # long to import TensorFlow takes about twice as long for these, too.
 TRACING = 0.3  # to make the graphs of a trial
 REPORT = 0.4  # to begin the evaluation, and to write the report
-MLFLOW = 3.5  # from the beginning until MLflow is prepared, in a process of its own while trials train
+MLFLOW = 3.3  # from the beginning until MLflow is prepared, in a process of its own
 LAST = 0.2  # to write the last to MLflow, and to end
 
+SHARE = 0.3  # of a core: what that process has while trials train on all of them, since they go first
 FORWARD = 1 / 3  # of a training step's work
 PASSES = 2  # over the test images
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What time depends on besides the schedule: images, workers, and seconds since the session began: until a worker began
-    its first job, and until now."""
+    """What time depends on besides the schedule: images, workers, cores, and seconds since the session began: until a
+    worker began its first job, and until now."""
 
     train_images: int
     test_images: int
     workers: int
+    cores: int
     start: float
     passed: float
 
@@ -100,12 +102,14 @@ def seconds_left(schedule: Schedule, conditions: Conditions) -> float | None:
     speed = measure(history, images, conditions.start)
     if speed is None:
         return None
-    left = training_left(schedule, speed, images, conditions.workers)
-    left += PASSES * FORWARD * conditions.test_images * speed.per_image(mean_operations(history))
-    left += REPORT * conditions.start
+    training = training_left(schedule, speed, images, conditions.workers)
+    evaluation = PASSES * FORWARD * conditions.test_images * speed.per_image(mean_operations(history))
+    after = evaluation + REPORT * conditions.start
     if isinstance(config.tracking, Mlflow):
-        left = max(left, MLFLOW * conditions.start - conditions.passed)
-    return left + LAST * conditions.start
+        is_full = conditions.workers * config.training.num_threads >= conditions.cores
+        beside = conditions.passed - conditions.start + training
+        after = max(after, (MLFLOW - 1) * conditions.start - beside * (SHARE if is_full else 1))
+    return training + after + LAST * conditions.start
 
 
 def training_left(schedule: Schedule, speed: Speed, images: int, workers: int) -> float:

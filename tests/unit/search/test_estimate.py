@@ -12,6 +12,7 @@ from src.search.estimate import (
     LAST,
     MLFLOW,
     REPORT,
+    SHARE,
     TRACING,
     Conditions,
     Speed,
@@ -124,17 +125,17 @@ def test_seeds_of_one_network() -> None:
 
 def test_what_comes_after_training() -> None:
     """Test images are looked at twice, forwards; all else takes as long as the start says. MLflow is waited for where it is
-    not prepared by then."""
+    not prepared by then: more slowly while trials train on all cores."""
     schedule, bare = probed(), probed("tracking=none")
-    speed = BASE + SLOPE * 2500
-    training = left(schedule) + 20 * speed
+    training, evaluation = left(schedule), 20 * (BASE + SLOPE * 2500)
     for one in (schedule, bare):
-        after = seconds_left(one, Conditions(IMAGES, 30, 1, 8.0, 8.0))
-        assert after == pytest.approx(training + (REPORT + LAST) * 8)
-    for start, passed in ((1000.0, 1000.0), (1000.0, 2000.0)):
-        after, without = (seconds_left(one, Conditions(IMAGES, 30, 1, start, passed)) for one in (schedule, bare))
-        assert after == pytest.approx((MLFLOW + LAST) * start - passed)
-        assert without == pytest.approx(training + (REPORT + LAST) * start)
+        seconds = seconds_left(one, Conditions(IMAGES, 30, 1, 1, 2.0, 2.0))
+        assert seconds == pytest.approx(training + evaluation + (REPORT + LAST) * 2)
+    for cores, share in ((1, SHARE), (2, 1)):
+        conditions = Conditions(IMAGES, 30, 1, cores, 1000.0, 1500.0)
+        waiting = (MLFLOW - 1) * 1000 - share * (500 + training)
+        assert seconds_left(schedule, conditions) == pytest.approx(training + waiting + LAST * 1000)
+        assert seconds_left(bare, conditions) == pytest.approx(training + evaluation + (REPORT + LAST) * 1000)
 
 
 def test_a_pruner_saves_time() -> None:
@@ -189,7 +190,7 @@ def test_failed_trials_cost_nothing() -> None:
 
 def test_nothing_measured() -> None:
     """Without a measurement there is no estimate."""
-    assert seconds_left(prepared(schedule_of("training.epochs=3")), Conditions(IMAGES, 0, 1, 1.0, 1.0)) is None
+    assert seconds_left(prepared(schedule_of("training.epochs=3")), Conditions(IMAGES, 0, 1, 2, 1.0, 1.0)) is None
 
 
 def test_never_longer_than_allowed() -> None:
