@@ -34,13 +34,12 @@ check: $(VENV)/installed  ## install, then lint, type-check and check the direct
 	$(VENV)/bin/lint-imports
 
 lock: $(VENV)/installed  ## pin the newest versions that pyproject.toml allows
-	$(PY) -m pip install --quiet uv
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --group dev pyproject.toml --upgrade --output-file requirements.lock
 
 $(VENV)/installed: requirements.lock
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	.ci/install
 	touch $@
 
 .PHONY: help sweep ui test test-browser torture mutants golden check lock

@@ -2,12 +2,14 @@
 
     python -m benchmarks.startup                                  one network on 3,000 images: half a minute
     python -m benchmarks.startup search=quick training.epochs=1   any sweep, with its arguments
+    python -m benchmarks.startup +stop=2.5                        Ctrl-C after so many seconds: when is the prompt back?
 
 Prints, in order, what happened when, in seconds since the command began. The folders are fresh.
 """
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,24 +24,39 @@ SMALL = ["search=single", "architecture=dnn", "architecture.units=[128]", "train
 INSIDE = "INSIDE_THE_TIMELINE"  # a variable of the process that is watched
 
 
-def main(overrides: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Run the sweep in a process of its own, and print its timeline."""
+    from benchmarks.documents import options  # here, since the process that is watched needs none of it
     from src.reporting.boards import new_table
 
+    own, overrides = options(arguments)
     with TemporaryDirectory() as folder:
         paths = [f"paths.sweeps={folder}/sweeps", f"paths.mlruns={folder}/mlruns"]
-        own = [*overrides] if overrides else [*SMALL, *images(Path(folder))]
-        command = [sys.executable, "-m", "benchmarks.startup", *own, *paths]
+        words = overrides or [*SMALL, *images(Path(folder))]
         start = time.time()
-        done = subprocess.run(command, cwd=ROOT, env=os.environ | {INSIDE: "1"}, stdout=subprocess.PIPE, text=True)
-        events = [*map(json.loads, done.stdout.splitlines()), (time.time(), "exit")]
+        events, code = watch([*words, *paths], float(own.get("stop", "inf")))
     table = new_table("seconds", "after", "what", text=("what",))
     before = start
     for moment, what in events:
         table.add_row(f"{moment - start:.1f}", f"{moment - before:.1f}", what)
         before = moment
     Console(width=100, highlight=False).print(table)
-    sys.exit(done.returncode)
+    sys.exit(code)
+
+
+def watch(overrides: list[str], stop: float) -> tuple[list[tuple[float, str]], int]:
+    """What happens when, Ctrl-C after so many seconds among it, and the exit code."""
+    command = [sys.executable, "-m", "benchmarks.startup", *overrides]
+    inside = os.environ | {INSIDE: "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=inside, stdout=subprocess.PIPE, text=True) as process:
+        events: list[tuple[float, str]] = []
+        if stop < float("inf"):
+            time.sleep(stop)
+            events.append((time.time(), "Ctrl-C"))
+            process.send_signal(signal.SIGINT)
+        said = process.communicate()[0]
+    events += [*map(tuple, map(json.loads, said.splitlines())), (time.time(), "exit")]
+    return sorted(events), process.returncode
 
 
 def images(folder: Path) -> list[str]:
@@ -98,7 +115,7 @@ def follow(event: object) -> None:
         case Completing():
             say(event.words)
         case Completed():
-            say(f"{event.what} complete")
+            say(f"{event.what} {'left for later' if event.reason else 'complete'}")
 
 
 def say(what: str, moment: float = 0) -> None:

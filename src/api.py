@@ -92,7 +92,7 @@ def sweep(config: Config, console: Console | None = None, command: str = "", fol
         session.interrupt = stack.enter_context(catch_signals())  # until here Ctrl-C ends it: data may be downloaded
         start_log(session.path / "sweep.log")
         if console:
-            screen = Screen(console, session.schedule, session.slots, session.data)
+            screen = Screen(console, session.schedule, session.slots, session.data, session.began)
             session.observers.append(stack.enter_context(screen))
         if follow:
             session.observers.append(Follower(follow))
@@ -121,14 +121,14 @@ def preview(config: Config, console: Console) -> int:
         for line in describe_images(session.data, config.training):
             console.print(line, markup=False, soft_wrap=True)
         print_existing(console, session.schedule, session.path)
-        with Screen(console, session.schedule, session.slots, session.data) as screen:
+        with Screen(console, session.schedule, session.slots, session.data, session.began) as screen:
             session.observers.append(screen)
             slots = look_ahead(session)
         if interrupt.count:
             return 128 + interrupt.signal
         if session.history.points:
             print_board(console, preview_table(session.history))
-        overview(console, session.schedule, len(session.data.train), slots)
+        overview(console, session.schedule, slots, screen.timing.describe_all(slots))
         what = "The sweep is running already" if is_held(session.path) else "Leave preview=true out to start"
         console.print(f"[dim]preview: nothing was stored. {what}.[/dim]", soft_wrap=True)
         return 0

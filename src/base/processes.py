@@ -11,10 +11,13 @@ from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 SPAWN: Any = multiprocessing.get_context("spawn")
 CONTEXT = SPAWN  # how processes are started
+SIGNALS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+importing: Thread | None = None  # ends when the server has imported
 
 
 def start_server(module: str) -> None:
@@ -22,13 +25,36 @@ def start_server(module: str) -> None:
 
     Where there is a GPU, or none of Linux, they go on being started afresh: a fork is not safe there.
     """
-    global CONTEXT
+    global CONTEXT, importing
     if sys.platform != "linux" or count_gpus() or CONTEXT is not SPAWN:
         return
     multiprocessing.set_forkserver_preload([module])
     with suppress(OSError), deaf_children():
         forkserver.ensure_running()
         CONTEXT = multiprocessing.get_context("forkserver")
+        importing = Thread(target=await_server, daemon=True)
+        importing.start()
+
+
+def await_server() -> None:
+    """A server forks, and says so, once it has imported; this fork has nothing to do and ends."""
+    with suppress(OSError, EOFError), deaf_children():
+        status, data = forkserver.connect_to_new_process([])
+        forkserver.read_signed(status)
+        os.close(data)
+        os.close(status)
+
+
+def wait_for_server() -> None:
+    """Until it has imported. Nothing has begun yet, so meanwhile Ctrl-C ends the command, as it ends any other."""
+    if not (importing and importing.is_alive()):
+        return
+    before = {number: signal.signal(number, handler) for number, handler in SIGNALS.items()}
+    try:
+        importing.join()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def start_process(target: Callable[..., None], name: str, *arguments: Any) -> tuple[BaseProcess, Connection]:
@@ -37,6 +63,7 @@ def start_process(target: Callable[..., None], name: str, *arguments: Any) -> tu
     It is born deaf to Ctrl-C, which a terminal sends to everyone: the coordinator decides.
     """
     global CONTEXT
+    wait_for_server()
     ours, theirs = CONTEXT.Pipe()
     how = {"target": begin, "args": (dict(os.environ), target, theirs, *arguments), "name": name, "daemon": True}
     process = CONTEXT.Process(**how)

@@ -114,7 +114,7 @@ def show_seconds(seconds: float) -> str:
     """`40 s`, `7 min`, `3 h 20 min`."""
     if seconds < 90:
         return f"{math.ceil(seconds)} s"
-    minutes = math.ceil(seconds / 60)
+    minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 

@@ -86,10 +86,11 @@ def propose(schedule: Schedule, ledger: Ledger) -> None:
 
 
 def is_over(own: Coordinator, is_stopping: bool) -> bool:
-    """Whether nothing is under way and nothing is left to do."""
-    if jobs_of(own.backend.slots()):
-        return False
+    """Whether nothing is under way and nothing is left to do; only trainings are waited for once it is to stop."""
+    jobs = jobs_of(own.backend.slots())
     if is_stopping:
-        return True
+        return not any(isinstance(job, TrainJob) for job in jobs)
+    if jobs:
+        return False
     propose(own.schedule, own.ledger)
     return next_job(own.schedule, (), own.ahead_only) is None

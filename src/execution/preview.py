@@ -1,6 +1,7 @@
 """A look ahead: what a sweep would do, in memory; nothing is stored."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,13 +20,13 @@ from src.search.schedule import Schedule
 @contextmanager
 def open_preview(config: Config) -> Iterator[Session]:
     """The sweep that a configuration names, in memory. Raises UserError as `open_session`."""
-    problem = SearchProblem.of(config)
+    began, problem = time.monotonic(), SearchProblem.of(config)
     data = load(config.data)
     problem, path = settle(problem, data)
     with closing(Ledger.in_memory(path, problem.objective)) as ledger:
         recover(config, ledger)
         schedule = Schedule.of(problem, ledger.history)
-        yield Session(schedule, data, path, ledger, Opened(path, False))
+        yield Session(schedule, data, path, ledger, Opened(path, False), began=began)
 
 
 def preview(session: Session) -> int:

@@ -4,6 +4,7 @@ It knows no console and no command line: observers hear of events and notices, m
 what they do when training is over.
 """
 
+import math
 import os
 import socket
 import time
@@ -44,6 +45,8 @@ from src.search.estimate import bytes_needed
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule, is_bounded, is_complete, next_job
 
+PATIENCE = 1.5  # seconds for each observer of a session that was stopped to finish
+
 
 @dataclass
 class Session:
@@ -58,6 +61,7 @@ class Session:
     observers: list[Observer] = field(default_factory=list)
     backend: Backend | None = None
     drift: str = ""
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def config(self) -> Config:
@@ -104,7 +108,7 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
 
     `command` is written down as what goes on with it.
     """
-    problem = SearchProblem.of(config)
+    began, problem = time.monotonic(), SearchProblem.of(config)
     data = load(config.data)
     problem, path = settle(problem, data)
     settled = describe_settled(config, problem.config)
@@ -116,7 +120,7 @@ def open_session(config: Config, command: str) -> Iterator[Session]:
         with closing(Ledger.open(path, problem.objective)) as ledger:
             schedule = Schedule.of(problem, ledger.history)
             with forget_refused(path, ledger.history):
-                yield Session(schedule, data, path, ledger, Opened(path, is_new, similar, settled))
+                yield Session(schedule, data, path, ledger, Opened(path, is_new, similar, settled), began=began)
 
 
 def run_session(session: Session) -> None:
@@ -206,22 +210,25 @@ def coordinator(session: Session, **more: Any) -> Coordinator:
 
 
 def finish(session: Session) -> None:
-    """Have all observers finish, each unless the user asks once more to stop."""
+    """Have all observers finish, each unless the user asks once more to stop, or asked before and waits for long."""
     is_done = next_job(session.schedule, ()) is None
     for observer in session.observers:
-        complete(session.ledger, observer.finish(is_done), session.interrupt)
+        until = time.monotonic() + PATIENCE if session.interrupt.count else math.inf
+        complete(session.ledger, observer.finish(is_done), session.interrupt, until)
         session.drop_checkpoints()
     session.tell(Ended(bool(session.interrupt.count)))
 
 
-def complete(ledger: Ledger, events: Generator[Event | None, None, None], interrupt: Interrupt) -> None:
-    """Write down what an observer adds while it finishes, unless the user asks once more to stop."""
+def complete(
+    ledger: Ledger, events: Generator[Event | None, None, None], interrupt: Interrupt, until: float = math.inf
+) -> None:
+    """Write down what an observer adds while it finishes, unless the user asks once more to stop or it takes too long."""
     asked = interrupt.count
     with closing(events):
         for event in events:
             if event:
                 ledger.save(event)
-            if interrupt.count > asked:
+            if interrupt.count > asked or time.monotonic() > until:
                 return
 
 

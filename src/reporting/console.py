@@ -13,7 +13,7 @@ from src.analysis.baseline import judge_learning, judge_test
 from src.analysis.conclusions import describe_taken, judge_search
 from src.analysis.ranking import evaluation_of, final_trial, rank_points, rank_trials
 from src.analysis.tables import left_out
-from src.base.text import again, command, number_of, numbered, show_bytes, show_seconds
+from src.base.text import again, command, number_of, numbered, show_bytes
 from src.config.schema import Mlflow, Search
 from src.data.dataset import Dataset
 from src.ledger.history import History
@@ -21,7 +21,7 @@ from src.ledger.jobs import EvaluateJob, TrainJob
 from src.ledger.lock import describe_holder, is_held, read_holder
 from src.ledger.records import Cause, PointState, TrialState
 from src.reporting.boards import leaderboard, print_board
-from src.search.estimate import bytes_needed, search_epochs, seconds_left
+from src.search.estimate import bytes_needed, search_epochs
 from src.search.samplers import GUIDED, STARTUP
 from src.search.schedule import (
     MISSES,
@@ -41,13 +41,11 @@ from src.search.schedule import (
 LEADERS = 10  # rows of the leaderboard after a sweep
 
 
-def overview(console: Console, schedule: Schedule, train_images: int, workers: int) -> None:
-    """How many points there are, which cannot be trained and why, and what the rest will cost."""
+def overview(console: Console, schedule: Schedule, workers: int, time: str) -> None:
+    """How many points there are, which cannot be trained and why, and what the rest will cost; `time` in words."""
     print_points(console, schedule)
     trials, total = len(unfinished(schedule)) + trials_to_come(schedule), count_trials(schedule)
     count = number_of(trials, "trial") if trials == total else f"{trials} of {number_of(total, 'trial')} left,"
-    left = seconds_left(schedule, train_images, workers)
-    time = f"about [b]{show_seconds(left)}[/b] of training" if left is not None else "time known after an epoch"
     checkpoints, mlflow = bytes_needed(schedule)
     question_workers(console, workers, schedule.problem.config.workers.memory)
     console.print(

@@ -35,6 +35,7 @@ from src.reporting.completion import Completion
 from src.reporting.console import overview, print_next_steps, result
 from src.reporting.data import describe_images
 from src.reporting.progress import STOPPING, Progress, Silence, describe_epoch, describe_subject
+from src.reporting.timing import Timing
 from src.search.schedule import Schedule, is_tried_again
 
 log = logging.getLogger("sweep")
@@ -49,16 +50,20 @@ class Screen(Observer):
     schedule: Schedule
     slots: Callable[[], list[Slot]]
     data: Dataset
+    began: float  # when the session did, by the monotonic clock
     live: Live = field(init=False)
     completion: Completion = field(init=False)
+    timing: Timing = field(init=False)
     progress: Progress = field(init=False)
     silence: Silence = field(default_factory=Silence)
     told: set[str] = field(default_factory=set)
     path: Path = Path()  # the sweep's
+    is_time_owed: bool = False  # it was not known yet when the plan was printed
     drawn: float = -REDRAW  # when
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.schedule, self.slots, len(self.data.train))
+        self.timing = Timing(self.schedule, self.slots, self.data, self.began)
+        self.progress = Progress(self.schedule, self.slots, self.timing)
         draw = self.progress.draw
         self.live = Live(console=self.console, auto_refresh=False, transient=True, get_renderable=draw)
         self.completion = Completion(self.console)
@@ -83,7 +88,12 @@ class Screen(Observer):
 
     def on_event(self, event: Event | Notice | None) -> None:
         """Print and log what an event means, and draw anew."""
+        self.timing.on_event(event)
         self.tell(event)
+        running = (trial for trial in self.history.trials if trial.state == TrialState.RUNNING)
+        if self.is_time_owed and isinstance(event, EpochEnded) and all(trial.epochs for trial in running):
+            self.is_time_owed = False
+            self.console.print(self.timing.describe_all(len(self.slots())))
         now = time.monotonic()
         if self.live.is_started and now - self.drawn >= REDRAW:
             self.drawn = now
@@ -106,7 +116,8 @@ class Screen(Observer):
             case Checked(reason=reason) if reason:
                 log.info("point %d cannot be built: %s", event.point, reason)
             case EpochEnded() if len(self.history.trials) == 1 and self.progress.count_all() == 1:
-                self.say(f"epoch {event.epoch.number}/{self.schedule.until} {describe_epoch(event.epoch)}")
+                epoch, until = event.epoch, self.schedule.until
+                self.say(f"epoch {epoch.number}/{until} {describe_epoch(epoch)}{self.timing.describe_left()}")
             case EpochEnded():
                 log.info("trial %d epoch %d %s", event.trial, event.epoch.number, describe_epoch(event.epoch))
             case Evaluation():
@@ -128,7 +139,8 @@ class Screen(Observer):
                     self.console.print("starting workers, measuring speed …", style="dim")
             case Planned(slots=slots):
                 self.live.stop()
-                overview(self.console, self.schedule, len(self.data.train), slots)
+                overview(self.console, self.schedule, slots, self.timing.describe_all(slots))
+                self.is_time_owed = self.timing.left(slots) is None
                 self.start_live()
             case NothingLeft(is_bounded=is_bounded):
                 text = "Nothing is left to do within this budget." if is_bounded else "This sweep is complete."
@@ -206,7 +218,7 @@ class Screen(Observer):
         )
         title = self.history.point(trial.point).title
         line = f"{done:>7}  trial {trial.number}{role}: {title}: {result}, {source}"
-        return f"{line}{reason}{self.progress.time_left()}"
+        return f"{line}{reason}{self.timing.describe_left()}"
 
     def describe_paused(self, event: Paused | Reused) -> str:
         """One line for a trial that waits to be promoted, or to be pruned."""
@@ -214,7 +226,7 @@ class Screen(Observer):
         result = f"{self.history.objective} {trial.objective:.4f} at epoch {trial.best_epoch} of {len(trial.epochs)}"
         source = f", taken from {event.origin}" if isinstance(event, Reused) else ""
         title = self.history.point(trial.point).title
-        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.progress.time_left()}"
+        return f"         trial {trial.number}: {title}: {result}, at a rung{source}{self.timing.describe_left()}"
 
 
 def start_log(path: Path) -> None:

@@ -9,15 +9,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from src.base.text import show_seconds
 from src.ledger.history import History
 from src.ledger.jobs import EvaluateJob, Job, Slot, TrainJob
 from src.ledger.records import Epoch, PointState
-from src.search.estimate import seconds_left
+from src.reporting.timing import Timing
 from src.search.schedule import Schedule, trials_to_come
 
 STOPPING = "stopping at the end of the running epochs; once more to stop at once"
-MANY, FRESH = 300, 1.0  # trials, from which on an estimate of the time left is shown again for so many seconds
 SHOWN = 4  # jobs that a line tells
 SOON, SELDOM = 10.0, 60.0  # seconds without a line, after which there is one: at first, and in a long sweep
 SHARE = 0.1  # of the time since the start, between the two
@@ -25,13 +23,12 @@ SHARE = 0.1  # of the time since the start, between the two
 
 @dataclass
 class Progress:
-    """How far a sweep of so many training images is."""
+    """How far a sweep is."""
 
     schedule: Schedule
     slots: Callable[[], list[Slot]]
-    images: int
+    timing: Timing
     is_stopping: bool = False
-    estimate: tuple[float, str] = (-FRESH, "")  # when it was made, and its words
 
     @property
     def history(self) -> History:
@@ -47,14 +44,6 @@ class Progress:
         checking = self.schedule.index.points.count(PointState.UNCHECKED)
         return len(self.history.trials) + checking + trials_to_come(self.schedule)
 
-    def time_left(self) -> str:
-        """`; 7 min left`, or nothing as long as it is not known."""
-        now, count = time.monotonic(), len(self.history.trials)
-        if now - self.estimate[0] >= FRESH or count < MANY or self.count_done() == self.count_all():
-            left = seconds_left(self.schedule, self.images, max(len(self.slots()), 1))
-            self.estimate = now, f"; {show_seconds(left)} left" if left else ""
-        return self.estimate[1]
-
     # ------------------------------------------------------------------------------------ as a line
 
     def describe(self) -> str:
@@ -64,7 +53,7 @@ class Progress:
         doing = f"{'stopping' if self.is_stopping else 'running'}: {', '.join(jobs[:SHOWN] + more)}"
         if not jobs:
             doing = "waiting" if all(slot.is_ready for slot in self.slots()) else "starting workers"
-        return f"{f'{self.count_done()}/{self.count_all()}':>7}  {doing}{self.time_left()}"
+        return f"{f'{self.count_done()}/{self.count_all()}':>7}  {doing}{self.timing.describe_left()}"
 
     def describe_job(self, job: Job) -> str:
         """`trial 7 (3/10 epochs)`, or what else it is."""
@@ -97,7 +86,7 @@ class Progress:
         table = Table.grid(padding=(0, 1))
         words = "points checked" if checking else "trials"
         bar = ProgressBar(total=max(total, 1), completed=done, width=40)
-        table.add_row(bar, f"{done}/{total} {words}{self.time_left()}")
+        table.add_row(bar, f"{done}/{total} {words}{self.timing.describe_left()}")
         return table
 
     def draw_slot(self, slot: Slot) -> Text:

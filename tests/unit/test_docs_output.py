@@ -17,7 +17,7 @@ from src.ledger.database import read_history
 from src.ledger.files import write_arrays
 from src.ledger.history import History
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Evaluation, PointState, Probe
+from src.ledger.records import Evaluation, PointState
 from src.ledger.sweep_folder import sweep_path
 from src.reporting.console import overview
 from src.reporting.data import print_data
@@ -73,11 +73,10 @@ def test_what_is_known_before_training() -> None:
     for point in schedule.history.points:
         if point.state == PointState.UNCHECKED:
             check(schedule.history, point.number, size=500_000)
-    schedule.history.apply(Probe(1, 5_000_000, 1.0, 0.0015), 0)
     add_trials(schedule)
     console = Console(width=200)
     with console.capture() as capture:
-        overview(console, schedule, 4000, 2)
+        overview(console, schedule, 2, "about 4 min in all")
     lines = capture.get().splitlines()
     assert [line.rstrip() for line in lines[:4]] == shown[:4]
     assert shape(lines[4]) == shape(shown[4])

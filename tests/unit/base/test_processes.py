@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from multiprocessing.connection import Connection
 from typing import Any
 
 import psutil
 import pytest
 
-from src.base.processes import start_process, start_server
+from src.base.processes import catch_signals, start_process, start_server
 from tests.functional.conftest import PROJECT
 
 needs_server = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked from a server on Linux only")
@@ -57,3 +58,22 @@ def test_born(module: str) -> None:
     process.kill()
     process.communicate(timeout=60)
     assert not psutil.wait_procs(born, 60)[1]
+
+
+def start_one(module: str) -> None:
+    """In a process of its own that counts signals: start one from a server of a module."""
+    start_server(module)
+    with catch_signals():
+        start_process(report, "red")
+
+
+@needs_server
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_a_server_imports(number: signal.Signals) -> None:
+    """Until processes can be started there is nothing to be put down, and a signal ends the command itself."""
+    code = "from tests.unit.base.test_processes import start_one; start_one('tests.unit.base.endless')"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stderr=subprocess.DEVNULL)
+    while process.poll() is None:  # more than once: the first may come before it waits
+        process.send_signal(number)
+        time.sleep(0.1)
+    assert process.returncode == -number

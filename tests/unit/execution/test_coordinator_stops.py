@@ -4,8 +4,8 @@ from pathlib import Path
 
 from src.execution.coordinator import run
 from src.ledger.events import Checked, Event, Finished
-from src.ledger.jobs import EvaluateJob, TrainJob
-from src.ledger.records import TrialState
+from src.ledger.jobs import EvaluateJob, ProbeJob, TrainJob
+from src.ledger.records import Probe, TrialState
 from tests.unit.execution.answers import Sweep, describe
 
 
@@ -40,6 +40,24 @@ def test_interrupted_twice(tmp_path: Path) -> None:
     assert sweep.states() == [*[TrialState.INTERRUPTED] * 2, *[TrialState.WAITING] * 2]
     assert [trial.checkpoint_epoch for trial in sweep.ledger.history.trials] == [1, 0, 0, 0]
     assert len([slot for slot in sweep.backend.slots() if slot.job]) == 2, "whoever holds the backend ends them"
+
+
+def test_only_trainings_are_waited_for(tmp_path: Path) -> None:
+    """A probe that is under way is left to whoever ends the backend, and is made again."""
+    sweep = Sweep(tmp_path, slots=2)
+
+    def hear(event: Event | None) -> None:
+        if isinstance(event, Probe):
+            sweep.own.interrupt.note(2, None)
+
+    sweep.own.on_event = hear
+    run(sweep.own)
+    assert isinstance(sweep.saved[-1], Probe) and len(sweep.ledger.history.probes) == 1
+    assert any(isinstance(slot.job, ProbeJob) for slot in sweep.backend.slots())
+    sweep.ledger.close()
+    again = Sweep(tmp_path)
+    run(again.own)
+    assert len(again.ledger.history.probes) == 3 and again.states() == [TrialState.FINISHED] * 4
 
 
 def test_a_second_wish_while_points_are_checked(tmp_path: Path) -> None:

@@ -161,12 +161,35 @@ def test_a_signal_leaves_what_is_waited_for(home: Home) -> None:
 
 
 def test_a_stopped_sweep_waits_too(home: Home) -> None:
-    """Asked to stop while it trains, a sweep still waits for its observers, until it is asked once more; they are told
-    that it is not complete."""
+    """Asked to stop while it trains, a sweep still waits for its observers, for a moment; they are told that it is not
+    complete."""
     first, last = home.interrupt_at(is_epoch), Witness(ends=lambda: iter([None, Mirrored("here"), None]))
     home.run(first, last)
     assert first.finished == last.finished == [False] and not last.was_left
     assert home.history().invocations[-1].mirrored == "here"
+
+
+def test_a_stopped_sweep_does_not_wait_for_long(home: Home) -> None:
+    """Who has not finished by then is left, and so is the next one, which is asked all the same."""
+    home.patch.setattr(module, "PATIENCE", -1.0)
+    first, last = home.interrupt_at(is_epoch), Witness(ends=lambda: repeat(None))
+    first.ends = lambda: repeat(None)
+    home.run(first, last)
+    assert first.was_left and last.was_left and last.finished == [False]
+    assert first.heard[-1] == Ended(True)
+
+
+def test_stopped_while_an_observer_writes(home: Home) -> None:
+    """Where one that cannot be left is asked to stop, those after it are not waited for either."""
+
+    def write() -> Iterator[Event | None]:
+        home.stop()
+        yield None
+
+    home.patch.setattr(module, "PATIENCE", -1.0)
+    first, last = Witness(ends=write), Witness(ends=lambda: repeat(None))
+    home.run(first, last)
+    assert last.was_left and last.finished == [True] and first.heard[-1] == Ended(True)
 
 
 # ------------------------------------------------------------------------------------------- stopped

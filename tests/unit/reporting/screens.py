@@ -1,6 +1,7 @@
 """A screen, and the sweep that it shows."""
 
 import io
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ ONE: dict[str, Any] = {"activation": {"choice": ["relu"]}}
 TWO: dict[str, Any] = {"activation": {"choice": ["relu", "tanh"]}}
 PART = Part(
     np.arange(500, dtype=np.uint8).reshape(500, 1, 1, 1), np.zeros(500, np.int32)
-)  # a second an epoch, by the probe
+)  # a second an epoch, by the probe, and less for test images
 DATA = Dataset("spots", PART, PART, PART, 2, 1 / 255, "", "resize")
 
 
@@ -47,7 +48,8 @@ class Stage:
         width = 170 if self.is_terminal else 120
         terminal = {"force_terminal": True, "color_system": None} if self.is_terminal else {}
         self.console = Console(width=width, file=io.StringIO(), highlight=False, **terminal)  # type: ignore[arg-type]
-        self.screen = Screen(self.console, self.schedule, lambda: self.slots, DATA)
+        self.screen = Screen(self.console, self.schedule, lambda: self.slots, DATA, time.monotonic())
+        self.screen.timing.start = 0.0
 
     def prepare(self, schedule: Schedule) -> None:
         """All points are checked, one is probed."""

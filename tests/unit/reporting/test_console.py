@@ -50,18 +50,20 @@ def printed(show: Callable[[Console], None]) -> str:
 
 
 def test_overview(problem: SearchProblem) -> None:
-    """How many points are to train, which not and why, how far, and that the time is not known yet."""
-    text = printed(lambda console: overview(console, Schedule.of(problem, checked_history(problem)), 100, 2))
+    """How many points are to train, which not and why, how far, and how long it takes."""
+    text = printed(
+        lambda console: overview(console, Schedule.of(problem, checked_history(problem)), 2, "about 7 s in all")
+    )
     assert "6 points: 4 to train, 0 infeasible, 2 duplicate" in text
     assert "the same network and training as point 3  (point 5)" in text
-    assert "4 trials up to epoch 2, 2 workers: time known after an epoch" in text
+    assert "4 trials up to epoch 2, 2 workers: about 7 s in all; disk:" in text
 
 
 @pytest.mark.parametrize(("workers", "is_said"), [(1, False), (2, False), (100_000, True)])
 def test_more_workers_than_there_is_memory_for(problem: SearchProblem, workers: int, is_said: bool) -> None:
     """It is said before they train; how many there are by themselves goes by the memory."""
     schedule = Schedule.of(problem, checked_history(problem))
-    said = printed(lambda console: overview(console, schedule, 100, workers))
+    said = printed(lambda console: overview(console, schedule, workers, ""))
     assert (f"{workers} workers may need 150000 GB of memory (workers.memory=1.5 each)" in said) is is_said
 
 
@@ -70,7 +72,7 @@ def test_sentences_are_not_broken(problem: SearchProblem) -> None:
     said = []
     for width in (30, 300):
         console = Console(width=width, file=io.StringIO(), highlight=False)
-        overview(console, Schedule.of(problem, checked_history(problem)), 100, 2)
+        overview(console, Schedule.of(problem, checked_history(problem)), 2, "")
         result(console, Schedule.of(problem, checked_history(problem)), Path("mine"))
         assert isinstance(console.file, io.StringIO)
         said.append(console.file.getvalue())
@@ -88,14 +90,14 @@ def test_a_preview_beside_its_sweep(problem: SearchProblem, tmp_path: Path) -> N
     with lock_sweep(path, steal=False):
         said = printed(lambda console: print_existing(console, schedule, path))
         assert f"/mine (running now: process {os.getpid()} on " in said and ": 1 of 4 trials finished, 1 under" in said
-        left = printed(lambda console: overview(console, schedule, 100, 2))
+        left = printed(lambda console: overview(console, schedule, 2, ""))
         assert "6 points: 4 feasible, 0 infeasible, 2 duplicate" in left and "3 of 4 trials left, up to epoch 2" in left
 
 
 def test_overview_counts_what_will_train(problem: SearchProblem, history: History) -> None:
     """Of a finished, a stopped, a failed and a waiting trial only the last is left to train."""
     assert "1 of 4 trials left, up to epoch 2" in printed(
-        lambda console: overview(console, Schedule.of(problem, history), 100, 2)
+        lambda console: overview(console, Schedule.of(problem, history), 2, "")
     )
 
 
@@ -107,7 +109,7 @@ def test_overview_of_a_search_by_results() -> None:
     problem = SearchProblem.of(config("training.epochs=3", *words, space=wide))
     history = checked_history(problem)
     history.point(3).state = history.point(4).state = PointState.INFEASIBLE
-    said = printed(lambda console: overview(console, Schedule.of(problem, history), 100, 2))
+    said = printed(lambda console: overview(console, Schedule.of(problem, history), 2, ""))
     assert "10 points: 8 to train, 2 infeasible, 0 duplicate; 4 more to train will be proposed by tpe" in said
     assert "the space has 40 points, of which about 20% cannot be built (2 of 10 drawn at random)" in said
     assert "14 trials up to epoch 3 (top_k lets about 18 epochs be trained in all)" in said

@@ -30,8 +30,8 @@ def test_a_finished_trial() -> None:
     stage.train(1, 0.2, 0.6, 0.4)
     stage.train(2, 0.7, 0.6, 0.65)
     assert stage.lines() == [
-        "    1/2  trial 1: activation=relu: val_accuracy 0.6000 at epoch 2, 3.0 s; 3 s left",
-        "    2/2  trial 2: activation=tanh: val_accuracy 0.7000 at epoch 1, 3.0 s",
+        "    1/2  trial 1: activation=relu: val_accuracy 0.6000 at epoch 2, 3.0 s; 4 s left",
+        "    2/2  trial 2: activation=tanh: val_accuracy 0.7000 at epoch 1, 3.0 s; 1 s left",
     ]
 
 
@@ -40,7 +40,7 @@ def test_a_trial_that_was_stopped_early() -> None:
     stage = Stage(("search.objective=val_loss",))
     stage.train(1, 0.6, 0.4, end=Finished(1, file("b"), True, "no better for 1 epoch"))
     assert stage.lines() == [
-        "    1/2  trial 1: activation=relu: val_loss 0.4000 at epoch 1, 2.0 s; no better for 1 epoch; 3 s left"
+        "    1/2  trial 1: activation=relu: val_loss 0.4000 at epoch 1, 2.0 s; no better for 1 epoch; 4 s left"
     ]
 
 
@@ -52,12 +52,12 @@ def test_trials_of_other_roles() -> None:
     stage.history.apply(Started(3, 1), 0)
     stage.hear(EpochEnded(3, Epoch(1, {"loss": 1.0, "accuracy": 0.5}, 1.0, 0.0), file("a")), Finished(3, file("b")))
     assert stage.lines() == [
-        "epoch 1/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.5000 val_loss 0.5000",
-        "epoch 2/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.6000 val_loss 0.4000",
-        "epoch 3/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.7000 val_loss 0.3000",
-        "    1/1  trial 1: activation=relu: val_accuracy 0.7000 at epoch 3, 3.0 s; 6 s left",
-        "    2/2  trial 2 (confirm): activation=relu: val_accuracy 0.7000 at epoch 1, 3.0 s; 3 s left",
-        "    3/3  trial 3 (refit): activation=relu: trained on all images for 1 epochs, 1.0 s",
+        "epoch 1/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.5000 val_loss 0.5000; 9 s left",
+        "epoch 2/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.6000 val_loss 0.4000; 8 s left",
+        "epoch 3/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.7000 val_loss 0.3000; 7 s left",
+        "    1/1  trial 1: activation=relu: val_accuracy 0.7000 at epoch 3, 3.0 s; 7 s left",
+        "    2/2  trial 2 (confirm): activation=relu: val_accuracy 0.7000 at epoch 1, 3.0 s; 4 s left",
+        "    3/3  trial 3 (refit): activation=relu: trained on all images for 1 epochs, 1.0 s; 1 s left",
     ]
 
 
@@ -67,10 +67,10 @@ def test_a_single_trial_tells_its_epochs(log: pytest.LogCaptureFixture) -> None:
     for stage in (alone, two):
         stage.train(1, 0.5, 0.6, 0.7)
     assert alone.lines() == [
-        "epoch 1/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.5000 val_loss 0.5000",
-        "epoch 2/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.6000 val_loss 0.4000",
-        "epoch 3/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.7000 val_loss 0.3000",
-        "    1/1  trial 1: activation=relu: val_accuracy 0.7000 at epoch 3, 3.0 s",
+        "epoch 1/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.5000 val_loss 0.5000; 3 s left",
+        "epoch 2/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.6000 val_loss 0.4000; 2 s left",
+        "epoch 3/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.7000 val_loss 0.3000; 1 s left",
+        "    1/1  trial 1: activation=relu: val_accuracy 0.7000 at epoch 3, 3.0 s; 1 s left",
     ]
     assert len(two.lines()) == 1
     assert "trial 1 epoch 2 accuracy 0.5000 loss 1.0000 val_accuracy 0.6000 val_loss 0.4000" in log.messages
@@ -81,7 +81,7 @@ def test_a_paused_trial() -> None:
     stage = Stage(("search.pruner=top_k", "search.keep=1", "search.rung=2"))
     stage.train(1, 0.6, 0.4, end=Paused(1))
     assert stage.lines() == [
-        "         trial 1: activation=relu: val_accuracy 0.6000 at epoch 1 of 2, at a rung; 3 s left"
+        "         trial 1: activation=relu: val_accuracy 0.6000 at epoch 1 of 2, at a rung; 4 s left"
     ]
 
 
@@ -95,10 +95,10 @@ def test_what_is_taken_from_another_sweep() -> None:
     begun.hear(replace(taken, epochs=epochs[:1], state=TrialState.INTERRUPTED))
     begun.hear(replace(taken, trial=2, epochs=epochs[:2], state=TrialState.INTERRUPTED))
     assert finished.lines() == [
-        "    1/2  trial 1: activation=relu: val_accuracy 0.6000 at epoch 2, taken from other trial 7; no better; 3 s left"
+        "    1/2  trial 1: activation=relu: val_accuracy 0.6000 at epoch 2, taken from other trial 7; no better; 4 s left"
     ]
     assert paused.lines() == [
-        "         trial 1: activation=relu: val_accuracy 0.4000 at epoch 1 of 1, at a rung, taken from other trial 7; 3 s "
+        "         trial 1: activation=relu: val_accuracy 0.4000 at epoch 1 of 1, at a rung, taken from other trial 7; 4 s "
         "left"
     ]
     assert begun.lines() == ["trial 1: 1 epoch taken from other trial 7", "trial 2: 2 epochs taken from other trial 7"]
@@ -192,12 +192,13 @@ def test_notices_in_words() -> None:
     ]
 
 
+@pytest.mark.usefixtures("clock")
 def test_plan_and_end(tmp_path: Path) -> None:
-    """Before training the overview with the slots there are; after it the result, and what to do next."""
+    """Before training the overview with the slots there are, and the time in all; after it the result, and what to do next."""
     stage = Stage(("tracking=none",))
     stage.hear(Opened(tmp_path / "a", True), Planned(2))
     assert stage.lines()[2] == "2 points: 2 to train, 0 infeasible, 0 duplicate"
-    assert stage.lines()[3].startswith("2 trials up to epoch 3, 2 workers: about 3 s of training; disk:")
+    assert stage.lines()[3].startswith("2 trials up to epoch 3, 2 workers: about 4 s in all; disk:")
     stage.hear(Ended(True))
     assert stage.lines()[-2] == "No trial has finished."
     assert stage.lines()[-1].startswith("Stopped: 0 of 2 trials finished, 0 under way. To go on: ")
@@ -215,5 +216,5 @@ def test_the_log(tmp_path: Path) -> None:
     stage.train(1, 0.2, 0.1, 0.1)
     warning, *_, last = (tmp_path / "sweep.log").read_text().splitlines()
     assert warning.endswith(" WARNING trial 2 failed and is tried again: an error")
-    assert last.endswith(" INFO     1/2  trial 1: activation=relu: val_accuracy 0.2000 at epoch 1, 3.0 s; 3 s left")
+    assert last.endswith(" INFO     1/2  trial 1: activation=relu: val_accuracy 0.2000 at epoch 1, 3.0 s; 4 s left")
     assert not logging.raiseExceptions

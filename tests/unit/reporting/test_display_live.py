@@ -1,29 +1,12 @@
 """What a person sees on a terminal while a sweep runs: a bar, a line for each slot, the best so far."""
 
-import pytest
 from rich.console import Group
 
 from src.ledger.events import EpochEnded, Started
 from src.ledger.jobs import CheckJob, EvaluateJob, Job, Slot
 from src.ledger.notices import LookingAhead, Stopping
-from src.reporting import progress
 from tests.unit.examples import check, file, train_job, trial_config
 from tests.unit.reporting.screens import Clock, Stage, second
-
-
-def test_the_time_left_of_many_trials_may_be_a_second_old(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there are many trials, which are looked at to estimate it, it is shown again for a second; never at the end."""
-    monkeypatch.setattr(progress, "MANY", 2)
-    stage = Stage()
-    before = stage.screen.progress.time_left()
-    stage.history.apply(Started(1, 1), 0)
-    stage.history.apply(EpochEnded(1, second(1, 0.5), None), 0)
-    assert stage.screen.progress.time_left() == before == "; 6 s left"
-    clock.now += 1
-    assert stage.screen.progress.time_left() == "; 5 s left"
-    stage.train(1, 0.5, 0.5)
-    stage.train(2, 0.5, 0.5, 0.5)
-    assert [line.rpartition(", ")[2] for line in stage.lines()] == ["3.0 s; 5 s left", "3.0 s"]
 
 
 def test_drawn_while_points_are_checked() -> None:
@@ -47,7 +30,7 @@ def test_drawn_while_trials_train() -> None:
     stage.history.apply(Started(2, 1), 0)
     stage.hear(EpochEnded(2, second(1, 0.5), None))
     assert stage.drawn() == [
-        "━━━━━━━━━━                               1/4 trials; 3 s left",
+        "━━━━━━━━━━                               1/4 trials; 4 s left",
         "  worker 1: trial 2 (activation=tanh) epoch 1/3: accuracy 0.5000 loss 1.0000 val_accuracy 0.5000 val_loss 0.5000",
         "  worker 2: trial 3 (activation=relu) epoch 0/3",
         "  worker 3: trial 1 (evaluate)",

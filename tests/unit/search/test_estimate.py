@@ -7,8 +7,23 @@ import pytest
 from src.ledger.events import Failed
 from src.ledger.history import History
 from src.ledger.objective import ACCURACY
-from src.ledger.records import Cause, Invocation, Probe, TrialState
-from src.search.estimate import bytes_needed, mean_operations, measure, search_epochs, seconds_left
+from src.ledger.records import Cause, Invocation, Origin, Probe, TrialState
+from src.search.estimate import (
+    LAST,
+    MLFLOW,
+    REPORT,
+    SHARE,
+    TRACING,
+    Conditions,
+    Speed,
+    bytes_needed,
+    mean_operations,
+    measure,
+    search_epochs,
+    seconds_left,
+    spread,
+    training_left,
+)
 from src.search.schedule import Schedule, trials_to_come
 from tests.unit.examples import SPACE, add_trials, epoch, finish, prepared, schedule_of, train_job
 
@@ -36,24 +51,91 @@ def cost(number: int, epochs: int) -> float:
     return PREPARE + epochs * IMAGES * (BASE + SLOPE * 1000 * number)
 
 
+def left(schedule: Schedule, workers: int = 1) -> float:
+    """Seconds of training, at the speed that was measured."""
+    images = schedule.problem.config.training.epoch_size or IMAGES
+    speed = measure(schedule.history, images, 0)
+    assert speed
+    return training_left(schedule, speed, images, workers)
+
+
 def test_a_line_is_found_exactly() -> None:
-    """Base, slope and preparation are those of the probes, also with epochs measured beside them."""
+    """Base, slope and preparation are those of the probes, also with a trial measured beside them that took as long."""
     history = probed().history
-    finish(history, 3, epoch(1, seconds=99), epoch(2, seconds=IMAGES * (BASE + SLOPE * 3000)))  # the last counts
-    speed = measure(history, IMAGES)
-    assert speed and (speed.base, speed.slope, speed.prepare) == pytest.approx((BASE, SLOPE, PREPARE))
+    seconds = IMAGES * (BASE + SLOPE * 3000)
+    finish(history, 3, epoch(1, seconds=PREPARE + seconds), epoch(2, seconds=seconds))
+    assert line_of(measure(history, IMAGES, 0)) == pytest.approx((BASE, SLOPE, PREPARE))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_time_left(workers: int) -> None:
-    """All epochs of all trials, shared among the workers; finished trials cost nothing, others what is missing."""
+def test_trials_that_are_slower_than_their_probes() -> None:
+    """All is expected to take as much longer as the median trial did; results taken from other sweeps do not count."""
+    history = probed().history
+    for number, factor in ((1, 2), (2, 3), (3, 30), (4, 100)):
+        finish(history, number, epoch(1, seconds=factor * cost(number, 1)))
+    history.trial(4).origin = Origin("other", 1)
+    assert line_of(measure(history, IMAGES, 0)) == pytest.approx((3 * BASE, 3 * SLOPE, 3 * PREPARE))
+
+
+def test_without_probes() -> None:
+    """The line goes through the trials. Their graphs were made in the first epoch, which counts only where it is alone."""
+    history = probed(probes=()).history
+    one, two = (IMAGES * (BASE + SLOPE * 1000 * number) for number in (1, 2))
+    start = one / TRACING / 2
+    finish(history, 1, epoch(1, seconds=99), epoch(2, seconds=one))
+    finish(history, 2, epoch(1, seconds=two + TRACING * start))
+    assert line_of(measure(history, IMAGES, start)) == pytest.approx((BASE, SLOPE, TRACING * start))
+
+
+def line_of(speed: Speed | None) -> tuple[float, float, float]:
+    """As numbers."""
+    assert speed
+    return speed.base, speed.slope, speed.prepare
+
+
+def test_time_left() -> None:
+    """All epochs of all trials; finished trials cost nothing, others what is missing, without what was prepared."""
     schedule = probed()
     history = schedule.history
-    assert seconds_left(schedule, IMAGES, workers) == pytest.approx(sum(cost(n, 3) for n in range(1, 5)) / workers)
-    finish(history, 1, *(epoch(n, seconds=IMAGES * (BASE + SLOPE * 1000)) for n in (1, 2, 3)))
-    finish(history, 2, epoch(1, seconds=IMAGES * (BASE + SLOPE * 2000)), reason="early stopping")
-    history.trial(3).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 3000)))
-    assert seconds_left(schedule, IMAGES, workers) == pytest.approx((cost(3, 2) + cost(4, 3)) / workers)
+    assert left(schedule) == pytest.approx(sum(cost(n, 3) for n in range(1, 5)))
+    assert left(schedule, 2) == pytest.approx(cost(2, 3) + cost(4, 3)), "the other worker has the first and the third"
+    seconds = IMAGES * (BASE + SLOPE * 1000)
+    finish(history, 1, epoch(1, seconds=PREPARE + seconds), *(epoch(n, seconds=seconds) for n in (2, 3)))
+    finish(history, 2, epoch(1, seconds=cost(2, 1)), reason="early stopping")
+    history.trial(3).epochs.append(epoch(1, seconds=cost(3, 1)))
+    assert left(schedule, 2) == pytest.approx(cost(4, 3))
+    assert left(schedule) == pytest.approx(cost(3, 2) - PREPARE + cost(4, 3))
+
+
+def test_a_worker_takes_the_next_trial_when_it_is_free() -> None:
+    """The time is that of the worker which ends last."""
+    assert spread([], 2) == 0
+    assert spread([5, 1, 1, 1, 4], 2) == 7
+    assert spread([5, 1], 3) == 5
+
+
+def test_seeds_of_one_network() -> None:
+    """They train with the graphs of the first."""
+    schedule = probed("search.repeats=3", space={"architecture": {"pool": {"choice": [1]}}}, probes=())
+    history = schedule.history
+    history.trial(1).epochs.append(epoch(1, seconds=30))
+    history.trial(1).epochs.append(epoch(2, seconds=7))
+    assert left(schedule) == pytest.approx(7 * (1 + 3 + 3))
+    assert left(schedule, 2) == pytest.approx(7 * (1 + 3))
+
+
+def test_what_comes_after_training() -> None:
+    """Test images are looked at twice, forwards; all else takes as long as the start says. MLflow is waited for where it is
+    not prepared by then: more slowly while trials train on all cores."""
+    schedule, bare = probed(), probed("tracking=none")
+    training, evaluation = left(schedule), 20 * (BASE + SLOPE * 2500)
+    for one in (schedule, bare):
+        seconds = seconds_left(one, Conditions(IMAGES, 30, 1, 1, 2.0, 2.0))
+        assert seconds == pytest.approx(training + evaluation + (REPORT + LAST) * 2)
+    for cores, share in ((1, SHARE), (2, 1)):
+        conditions = Conditions(IMAGES, 30, 1, cores, 1000.0, 1500.0)
+        waiting = (MLFLOW - 1) * 1000 - share * (500 + training)
+        assert seconds_left(schedule, conditions) == pytest.approx(training + waiting + LAST * 1000)
+        assert seconds_left(bare, conditions) == pytest.approx(training + evaluation + (REPORT + LAST) * 1000)
 
 
 def test_a_pruner_saves_time() -> None:
@@ -62,9 +144,9 @@ def test_a_pruner_saves_time() -> None:
     history = schedule.history
     each = IMAGES * (BASE + SLOPE * 2500)  # of points as large as the mean
     assert search_epochs(schedule) == 4 + 2
-    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(4 * PREPARE + 6 * each)
-    history.trial(1).epochs.append(epoch(1, seconds=IMAGES * (BASE + SLOPE * 1000)))
-    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(3 * PREPARE + 5 * each)
+    assert left(schedule) == pytest.approx(4 * PREPARE + 6 * each)
+    history.trial(1).epochs.append(epoch(1, seconds=cost(1, 1)))
+    assert left(schedule) == pytest.approx(3 * PREPARE + 5 * each)
 
 
 def test_a_pruner_saves_time_of_points_to_come() -> None:
@@ -73,20 +155,18 @@ def test_a_pruner_saves_time_of_points_to_come() -> None:
     schedule = probed(*words, space=WIDE, probes=(1, 5, 10))
     assert (len(schedule.history.trials), search_epochs(schedule)) == (10, 12 + 2 * 2)
     each = IMAGES * (BASE + SLOPE * 5500)
-    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(12 * PREPARE + 16 * each)
+    assert left(schedule) == pytest.approx(12 * PREPARE + 16 * each)
 
 
 def test_a_budget_of_epochs_bounds_the_time() -> None:
     """No more epochs are counted than the budget has left."""
-    assert seconds_left(probed("search.max_epochs=4"), IMAGES, 2) == pytest.approx(
-        4 * IMAGES * (BASE + SLOPE * 2500) / 2
-    )
+    assert left(probed("search.max_epochs=4"), 2) == pytest.approx(4 * IMAGES * (BASE + SLOPE * 2500) / 2)
 
 
 def test_short_epochs_cost_less() -> None:
     """An epoch of `training.epoch_size` images takes as long as these do."""
-    left = seconds_left(probed(f"training.epoch_size={IMAGES // 4}"), IMAGES, 1)
-    assert left == pytest.approx(sum(PREPARE + (cost(n, 3) - PREPARE) / 4 for n in range(1, 5)))
+    seconds = left(probed(f"training.epoch_size={IMAGES // 4}"))
+    assert seconds == pytest.approx(sum(PREPARE + (cost(n, 3) - PREPARE) / 4 for n in range(1, 5)))
 
 
 def test_points_to_come_cost_what_those_known_cost() -> None:
@@ -94,7 +174,7 @@ def test_points_to_come_cost_what_those_known_cost() -> None:
     schedule = probed("search.strategy=tpe", "search.max_trials=12", space=WIDE, probes=(1, 5, 10))
     history = schedule.history
     assert (len(history.trials), trials_to_come(schedule)) == (10, 2)
-    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(12 * cost(0, 3) + 12 * 3 * IMAGES * SLOPE * 5500)
+    assert left(schedule) == pytest.approx(12 * cost(0, 3) + 12 * 3 * IMAGES * SLOPE * 5500)
     few = schedule_of("training.epochs=3", "search.strategy=tpe", "search.max_trials=10", space=WIDE, history=history)
     assert bytes_needed(schedule)[0] > bytes_needed(few)[0]
 
@@ -105,21 +185,21 @@ def test_failed_trials_cost_nothing() -> None:
     del history.trials[2:]
     schedule = schedule_on(history, "search.max_trials=2")
     history.apply(Failed(train_job(until=3), Cause.NAN, "the loss is nan"), 0)
-    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(cost(2, 3))
+    assert left(schedule) == pytest.approx(cost(2, 3))
 
 
 def test_nothing_measured() -> None:
     """Without a measurement there is no estimate."""
-    assert seconds_left(prepared(schedule_of("training.epochs=3")), IMAGES, 1) is None
+    assert seconds_left(prepared(schedule_of("training.epochs=3")), Conditions(IMAGES, 0, 1, 2, 1.0, 1.0)) is None
 
 
 def test_never_longer_than_allowed() -> None:
     """With max_seconds no more than what is left of them."""
     schedule = probed("search.max_seconds=10")
     history = schedule.history
-    assert seconds_left(schedule, IMAGES, 1) == 10
+    assert left(schedule) == 10
     history.invocations.append(Invocation(1, 0, 7, "here", 1, {}, {}))
-    assert seconds_left(schedule, IMAGES, 1) == 3
+    assert left(schedule) == 3
 
 
 def test_disk() -> None:
@@ -164,19 +244,17 @@ def test_what_follows_the_search_costs_too() -> None:
     schedule = probed("search.confirm=3", "search.confirm_repeats=2", "search.refit=true")
     history = schedule.history
     later = 7 * cost(1, 3) + 7 * IMAGES * 3 * SLOPE * 1500  # a mean of 2500 operations
-    assert seconds_left(schedule, IMAGES, 1) == pytest.approx(sum(cost(n, 3) for n in range(1, 5)) + later)
+    assert left(schedule) == pytest.approx(sum(cost(n, 3) for n in range(1, 5)) + later)
     while waiting := [trial for trial in history.trials if trial.state == TrialState.WAITING]:
         for trial in waiting:
             seconds = IMAGES * (BASE + SLOPE * 1000 * trial.point)
             finish(history, trial.number, *(epoch(n, seconds=seconds) for n in (1, 2, 3)))
         add_trials(schedule)
-    assert len(history.trials) == 11 and seconds_left(schedule, IMAGES, 1) == 0
+    assert len(history.trials) == 11 and left(schedule) == 0
 
 
 def test_no_more_points_are_confirmed_than_there_are() -> None:
     """The best 3 of 2 points are 2."""
     words = ("search.max_trials=2", "search.confirm_repeats=2")
-    first, second = (
-        seconds_left(probed(*words, f"search.confirm={count}", probes=(1, 2)), IMAGES, 1) for count in (2, 3)
-    )
-    assert first == second is not None
+    first, second = (left(probed(*words, f"search.confirm={count}", probes=(1, 2))) for count in (2, 3))
+    assert first == second
