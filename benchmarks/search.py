@@ -10,6 +10,10 @@ project's own loop, on a backend that reads a trial's epochs from the table. So 
 is that of a seed drawn for this point. What a point is worth is its mean over all seeds; the regret of a choice is what
 the best point has more. Two points differ significantly where the interval of their difference at 95 % (by seeds and images,
 for this one pair) leaves zero out.
+
+The column of multiply-adds weighs each epoch by its network's size, as a share of the whole grid's: what training takes,
+without what each trial takes to begin. What the curves cannot say: seconds, rungs of fewer than 1,000 images, and what a
+shorter training would be worth, since a point's worth is that of all ten passes.
 """
 
 import csv
@@ -33,23 +37,39 @@ from src.analysis.contrasts import Group, compare
 from src.analysis.ranking import best_trial
 from src.base.processes import Interrupt
 from src.config.compose import CONF, resolve, validate
+from src.config.identity import validate_trial
 from src.config.schema import Config
+from src.config.shapes import measure
 from src.execution.coordinator import Coordinator, run
 from src.execution.simulator import FILE, Simulator
 from src.ledger.database import Ledger, read_history
 from src.ledger.events import Checked, EpochEnded, Event, Finished, Paused
 from src.ledger.files import read_arrays
 from src.ledger.jobs import CheckJob, EvaluateJob, Job, ProbeJob, TrainJob
-from src.ledger.records import Epoch, Evaluation, Probe, TrialState, point_key
+from src.ledger.records import Epoch, Evaluation, Invocation, Probe, TrialState, point_key
 from src.ledger.sweep_folder import open_sweep
 from src.reporting.boards import new_table
+from src.search.points import configure
 from src.search.problem import SearchProblem
 from src.search.schedule import Schedule
 
 CURVES = Path(__file__).with_name("curves.csv")
 IMAGES, EPOCHS, SEARCHES = 500, 40, 20
+SHAPE, CLASSES = (28, 28, 1), 10
+LITTLE = 0.003 + 1e-9  # a regret that a short search may have
+COLUMNS = (
+    "epochs",
+    "of the grid's",
+    "multiply-adds",
+    "regret",
+    "largest",
+    "at most 0.3",
+    "not different",
+    "the best",
+)
 BASE = ["search=cnn_grid", "training.epoch_size=1000", f"training.epochs={EPOCHS}", "tracking=none"]
 RANDOM, TPE, GAUSS = "search.strategy=random", "search.strategy=tpe", "search.strategy=bayesian"
+FAST = f"{RANDOM} search.max_trials=20 search.pruner=halving search.rung=2 search.factor=5"  # as in cnn_grid_fast
 SEARCHES_OF = [  # strategies and pruners with their amounts
     "",
     "search.pruner=median search.rung=4",
@@ -60,7 +80,11 @@ SEARCHES_OF = [  # strategies and pruners with their amounts
     "search.pruner=top_k search.keep=2",
     "search.pruner=halving",
     "search.pruner=halving search.factor=4",
+    "search.pruner=top_k search.keep=4 search.prefer=cheaper",
+    "search.pruner=halving search.prefer=cheaper",
+    *(f"{FAST}{more}" for more in ("", " search.prefer=cheaper")),
     *(f"{one} search.max_trials=20{more}" for one in (RANDOM, TPE, GAUSS) for more in ("", " search.pruner=halving")),
+    f"{RANDOM} search.max_trials=20 search.pruner=halving search.prefer=cheaper",
     f"{RANDOM} search.max_trials=3",
 ]
 
@@ -75,6 +99,14 @@ class Curve:
     images: bytes  # packed bits
 
 
+@dataclass(frozen=True)
+class Found:
+    """The point that a search chooses, and how many epochs each point was trained."""
+
+    point: int
+    epochs: dict[int, int]
+
+
 Curves = dict[int, list[Curve]]  # by point, one a seed
 
 
@@ -87,29 +119,36 @@ def main(arguments: list[str]) -> None:
     console = Console(width=160, highlight=False)
     seeds = len(next(iter(curves.values())))
     console.print(f"{len(curves)} points, {seeds} seeds, {EPOCHS} epochs of 1,000 images; {SEARCHES} searches each")
-    table = new_table(
-        "search", "epochs", "of the grid's", "regret", "largest", "not different", "the best", text=("search",)
-    )
-    table.add_row("any point", "0", "0.0%", *worth(curves, list(curves)))
+    table = new_table("search", *COLUMNS, text=("search",))
+    table.add_row("any point", "0", "0.0%", "0.0%", *worth(curves, [Found(point, {}) for point in curves]))
     with ProcessPoolExecutor() as pool:
         for search in SEARCHES_OF:
             found = list(pool.map(partial(replay, search), range(SEARCHES)))
-            spent = median(epochs for _, epochs in found)
-            cells = [
-                f"{spent:.0f}",
-                f"{spent / EPOCHS / len(curves):.1%}",
-                *worth(curves, [point for point, _ in found]),
-            ]
-            table.add_row(search.replace("search.", "") or "grid", *cells)
+            table.add_row(search.replace("search.", "") or "grid", *shares(curves, found), *worth(curves, found))
     console.print(table)
 
 
-def worth(curves: Curves, chosen: list[int]) -> list[str]:
-    """Mean and largest regret in points of accuracy; shares of choices not significantly different from the best, and that are it."""
-    regrets = [regret(curves, point) for point in chosen]
-    same = [is_as_good(curves, point) for point in chosen]
-    best = [point == best_point(curves) for point in chosen]
-    return [f"{100 * fmean(regrets):.2f}", f"{100 * max(regrets):.2f}", f"{fmean(same):.0%}", f"{fmean(best):.0%}"]
+def shares(curves: Curves, found: list[Found]) -> list[str]:
+    """Epochs of a search, their share of the grid's, and the share of the grid's multiply-adds; medians."""
+    sizes = operations()
+    whole = EPOCHS * sum(sizes[point] for point in curves)
+    epochs = median(sum(own.epochs.values()) for own in found)
+    work = median(sum(sizes[point] * count for point, count in own.epochs.items()) for own in found)
+    return [f"{epochs:.0f}", f"{epochs / EPOCHS / len(curves):.1%}", f"{work / whole:.1%}"]
+
+
+def worth(curves: Curves, found: list[Found]) -> list[str]:
+    """Mean and largest regret in points of accuracy, and shares of choices: of at most 0.3 points, not significantly
+    different from the best, and that are it."""
+    regrets = [regret(curves, own.point) for own in found]
+    near = [own <= LITTLE for own in regrets]
+    same = [is_as_good(curves, own.point) for own in found]
+    best = [own.point == best_point(curves) for own in found]
+    return [
+        f"{100 * fmean(regrets):.2f}",
+        f"{100 * max(regrets):.2f}",
+        *(f"{fmean(own):.0%}" for own in (near, same, best)),
+    ]
 
 
 def mean_accuracy(curves: Curves, point: int) -> float:
@@ -144,8 +183,8 @@ def bits(curve: Curve) -> NDArray[np.float64]:
 # ------------------------------------------------------------------------------------------ replays
 
 
-def replay(search: str, seed: int) -> tuple[int, int]:
-    """The point that a search chooses, and how many epochs it has trained."""
+def replay(search: str, seed: int) -> Found:
+    """What a search finds."""
     curves = read_curves()
     problem = SearchProblem.of(configuration(search, seed))
     numbers = {point_key(values): number for number, values in enumerate(problem.space.grid, 1)}
@@ -153,18 +192,20 @@ def replay(search: str, seed: int) -> tuple[int, int]:
     with closing(Ledger.in_memory(Path("none"), problem.objective)) as ledger:
         history = ledger.history
 
+        def number_of(point: int) -> int:
+            return numbers[history.point(point).key]
+
         def answer_job(job: Job) -> Iterator[Event]:
             about_trial = isinstance(job, TrainJob | EvaluateJob)
-            point = history.point(history.trial(job.subject).point if about_trial else job.subject)
-            number = numbers[point.key]
+            number = number_of(history.trial(job.subject).point if about_trial else job.subject)
             return answer(job, curves[number][drawn[number]] if number in curves else None)
 
         schedule = Schedule.of(problem, history)
+        ledger.save(Invocation(1, 0.0, 0.0, "none", 1, {"validation_images": IMAGES}, {}))
         run(Coordinator(schedule, ledger, Simulator(answer_job), Interrupt(), lambda event: None))
         first = best_trial(history)
         assert first
-        epochs = sum(len(trial.epochs) for trial in history.trials)
-        return numbers[history.point(first.point).key], epochs
+        return Found(number_of(first.point), {number_of(trial.point): len(trial.epochs) for trial in history.trials})
 
 
 def configuration(search: str, seed: int) -> Config:
@@ -178,7 +219,8 @@ def answer(job: Job, curve: Curve | None) -> Iterator[Event]:
     """What a worker would say, from the table; a point that is not in it cannot be built."""
     match job:
         case CheckJob():
-            yield Checked(job.point, "", curve.parameters) if curve else Checked(job.point, "cannot be built")
+            size = measure(job.configuration, SHAPE, CLASSES)
+            yield Checked(job.point, "" if curve else "cannot be built", size.parameters, size.operations)
         case ProbeJob():
             yield Probe(job.point, job.operations, 1.0, 0.001)
         case TrainJob():
@@ -220,6 +262,16 @@ def write_curves(folder: Path) -> None:
             assert trial.validation
             images = np.packbits(read_arrays(folder, trial.validation)["right"]).tobytes().hex()
             writer.writerow([trial.point, history.point(trial.point).parameters, *right, *loss, images])
+
+
+@cache
+def operations() -> dict[int, int]:
+    """Multiply-adds of each of the grid's networks for an image; 0 of one that cannot be built."""
+    problem = SearchProblem.of(configuration("", 0))
+    trials = [
+        validate_trial(configure(problem.plain, problem.space.dimensions, values)) for values in problem.space.grid
+    ]
+    return {number: measure(own, SHAPE, CLASSES).operations for number, own in enumerate(trials, 1)}
 
 
 @cache

@@ -13,6 +13,7 @@ USED_BY = {  # a key of the search → the pruners that use it
     "rung": ("top_k", "halving", "hyperband", "asha", "median"),
     "keep": ("top_k",),
     "factor": ("halving", "hyperband", "asha"),
+    "prefer": ("top_k", "halving", "hyperband"),
 }
 
 

@@ -86,6 +86,7 @@ class Search(Strict):
     rung: Annotated[PositiveInt, BUDGET] = 1
     keep: Annotated[PositiveInt, BUDGET] = 4
     factor: Annotated[int, Field(ge=2), BUDGET] = 3
+    prefer: Annotated[Literal["best", "cheaper"], BUDGET] = "best"
     target: Annotated[float | None, BUDGET] = None
     constraints: list[str] = Field(default_factory=list)
     start: list[dict[str, Any]] = Field(default_factory=list)
@@ -193,6 +194,16 @@ class Config(TrialConfig):
             raise ValueError(
                 f"search.pruner={self.search.pruner} first prunes after search.rung={self.search.rung} epochs, and "
                 f"training.epochs={self.training.epochs} is the last one: lower search.rung, or ask for more epochs"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def costs_are_weighed_against_accuracies(self) -> "Config":
+        """The spread of a mean loss over images is not known at a rung, that of a share is."""
+        if self.search.prefer == "cheaper" and self.search.objective != "val_accuracy":
+            raise ValueError(
+                f"search.prefer=cheaper compares accuracies, and search.objective is {self.search.objective}: "
+                "choose search.objective=val_accuracy or search.prefer=best"
             )
         return self
 

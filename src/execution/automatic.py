@@ -17,7 +17,7 @@ from src.ledger.environment import instructions
 from src.ledger.sweep_folder import last_config, open_sweep, sweep_path
 from src.search.points import size
 from src.search.problem import SearchProblem
-from src.search.pruners import rungs
+from src.search.pruners import num_kept, rungs
 from src.search.samplers import GUIDED, STARTUP
 
 FORMER = 1  # thread, where `training.threads` is `auto` now
@@ -97,7 +97,7 @@ def rung_sizes(search: Search, problem: SearchProblem, until: int) -> list[tuple
     )
     trials, sizes = most_at_once(search, problem), []
     for step in steps[:-1]:
-        trials = search.keep if search.pruner == "top_k" else max(trials // search.factor, 1)
+        trials = num_kept(search, trials)
         sizes.append((step + 1, max(trials, search.confirm * search.confirm_repeats)))
     return sizes
 

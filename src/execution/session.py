@@ -129,7 +129,7 @@ def run_session(session: Session) -> None:
     here = environment.describe()
     session.drift = environment.drift(session.history, here)
     refuse_drift(session)
-    session.ledger.save(invocation(session.config, len(session.history.invocations) + 1, here))
+    session.ledger.save(invocation(session, here))
     recover(session.config, session.ledger)
     asked = session.config.training.epochs
     if session.schedule.until > asked:
@@ -242,11 +242,13 @@ def is_ranked(ranking: Ranking, trial: Trial) -> bool:
     return trial.role != Role.REFIT and (has_place or is_confirmed)
 
 
-def invocation(config: Config, number: int, here: dict[str, str]) -> Invocation:
+def invocation(session: Session, here: dict[str, str]) -> Invocation:
     """This start of the sweep, as a record."""
-    reach = budget(config)
+    config, reach = session.config, budget(session.config)
     reach["workers"]["count"] = allowed_workers(config)
-    now = time.time()
+    if config.search.prefer == "cheaper":  # what that goes by, for commands that do not load the data
+        reach["validation_images"] = len(session.data.validation)
+    now, number = time.time(), len(session.history.invocations) + 1
     return Invocation(number, now, now, socket.gethostname(), os.getpid(), reach, here)
 
 

@@ -6,15 +6,18 @@ It is built anew from the records when a sweep is opened, and then fed with thos
 from itertools import chain
 from statistics import fmean
 
-from sortedcontainers import SortedList, SortedSet
+from sortedcontainers import SortedKeyList, SortedList, SortedSet
 
 from src.analysis.ranking import Ranking
 from src.base.hashing import fingerprint
 from src.ledger.history import History
-from src.ledger.records import Point, PointState, Record, Role, Trial, TrialState
+from src.ledger.records import Invocation, Point, PointState, Record, Role, Trial, TrialState
 from src.search.budget import Budget, Claim, claim_of, has_ended
 from src.search.problem import SearchProblem
+from src.search.pruners import WAITING, Costs
 from src.search.rungs import Rungs
+
+Turn = tuple[int, int, int]  # rung, multiply-adds less than none, number
 
 
 class PointIndex:
@@ -72,6 +75,7 @@ class TrialIndex:
             self.note_missing(point)
         self.until = max([self.until, *(len(trial.epochs) for trial in history.trials)])
         self.last_point = self.find_last_point()
+        self.images = validation_images(history)
         self.classify_all()
         history.followers.append(self.follow)
 
@@ -90,6 +94,9 @@ class TrialIndex:
                 self.until = len(record.epochs)
                 self.classify_all()
             self.take(record)
+        elif isinstance(record, Invocation) and (images := validation_images(self.history)) != self.images:
+            self.images = images
+            self.classify_all()
 
     def note_missing(self, point: Point) -> None:
         """Which trials of a point are to come."""
@@ -105,13 +112,15 @@ class TrialIndex:
     def classify_all(self) -> None:
         """Begin anew with all trials, where what is asked for has changed for many."""
         self.claims: dict[int, Claim] = {}
-        self.numbers: dict[tuple[Role, Claim], SortedList[int]] = {
-            (role, claim): SortedList() for role in Role for claim in Claim
+        self.turns: dict[int, Turn] = {}
+        self.numbers: dict[tuple[Role, Claim], SortedKeyList[int, Turn]] = {
+            (role, claim): SortedKeyList(key=self.turns.__getitem__) for role in Role for claim in Claim
         }
         self.running: set[int] = set()
         self.prunable: SortedSet[int] = SortedSet()
-        retries = self.problem.config.search.retries
-        self.rungs = Rungs(self.problem.config.search, self.until, lambda t: has_ended(self.history, t, retries))
+        search, history = self.problem.config.search, self.history
+        costs = Costs(self.images, lambda trial: history.point(trial.point).operations)
+        self.rungs = Rungs(search, self.until, lambda trial: has_ended(history, trial, search.retries), costs)
         self.rungs.begin([trial for trial in self.history.trials if self.is_searched(trial)])
         for trial in self.history.trials:
             self.take(trial)
@@ -151,6 +160,7 @@ class TrialIndex:
         if (before := self.claims.get(trial.number)) is not None:
             self.numbers[trial.role, before].remove(trial.number)
         self.claims[trial.number] = claim = self.claim(trial, self.budget())
+        self.turns[trial.number] = self.turn(trial)
         self.numbers[trial.role, claim].add(trial.number)
         limit = self.rungs.limits.get(trial.number)
         put(self.prunable, trial.number, trial.state == TrialState.PAUSED and bool(limit and limit.reason))
@@ -184,6 +194,16 @@ class TrialIndex:
                 return max(round(fmean(other.best_epoch for other in own)), len(trial.epochs))
         return self.until  # while its trials are given more epochs
 
+    def turn(self, trial: Trial) -> Turn:
+        """What is lowest of the trial that is trained first: by number; where all wait for the last at a rung, those of
+        the lowest rung, the longest first. (Not where a budget may end the search: it would have the fewest trials.)"""
+        search, limit = self.problem.config.search, self.rungs.limits.get(trial.number)
+        is_limited = (search.max_epochs, search.max_seconds, search.target) != (None, None, None)
+        if search.pruner not in WAITING or is_limited or limit is None:
+            return 0, 0, trial.number
+        left = max(limit.epochs - len(trial.epochs), 0)
+        return limit.epochs, -left * self.history.point(trial.point).operations, trial.number
+
     def wants_training(self, trial: Trial, budget: Budget) -> bool:
         """Whether a trial that no worker has should be given to one."""
         if trial.role == Role.REFIT and not self.is_of_best(trial, budget):
@@ -202,7 +222,7 @@ class TrialIndex:
         may_begin = self.numbers[role, Claim.BUDGET] and not (budget.is_reached and role == Role.SEARCH)
         return not self.numbers[role, Claim.TRAINING] and not may_begin
 
-    def queues(self, budget: Budget) -> list["SortedList[int]"]:
+    def queues(self, budget: Budget) -> list["SortedKeyList[int, Turn]"]:
         """Trials of search and confirmation that want training, in order; those that workers have among them."""
         claims = [(role, claim) for role in (Role.SEARCH, Role.CONFIRM) for claim in (Claim.TRAINING, Claim.BUDGET)]
         return [self.numbers[role, claim] for role, claim in claims if claim == Claim.TRAINING or budget.allows(role)]
@@ -213,11 +233,11 @@ class TrialIndex:
         return [t.number for t in refits if t.state == TrialState.RUNNING or self.wants_training(t, budget)]
 
     def next_wanting(self, budget: Budget, under_way: set[int]) -> Trial | None:
-        """The trial of the lowest number that wants training and is not under way."""
+        """The trial whose turn it is, of those that want training and are not under way."""
         refits = [n for n in self.refits if self.wants_training(self.history.trial(n), budget)]
         free = [next((n for n in queue if n not in under_way), None) for queue in (*self.queues(budget), refits)]
         numbers = [number for number in free if number is not None]
-        return self.history.trial(min(numbers)) if numbers else None
+        return self.history.trial(min(numbers, key=self.turns.__getitem__)) if numbers else None
 
     def unfinished(self, budget: Budget) -> list[int]:
         """Trials that are being trained or will be, in order."""
@@ -226,6 +246,12 @@ class TrialIndex:
     def count_unfinished(self, budget: Budget) -> int:
         """How many these are."""
         return sum(map(len, self.queues(budget))) + len(self.wanting_refits(budget))
+
+
+def validation_images(history: History) -> int:
+    """How many there are; 0 where the last invocation did not need to know, and wrote nothing down."""
+    noted = history.invocations[-1].budget.get("validation_images", 0) if history.invocations else 0
+    return int(noted)
 
 
 def put(numbers: "set[int] | SortedSet[int]", number: int, belongs: bool) -> None:

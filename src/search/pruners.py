@@ -3,6 +3,7 @@
 A trial trains to a rung, waits there, and goes on from its checkpoint if it is promoted; so a pruner needs no state.
 """
 
+import math
 import random
 from bisect import insort
 from collections.abc import Callable, Sequence
@@ -14,7 +15,9 @@ from src.base.text import number_of
 from src.config.schema import Search
 from src.ledger.objective import OBJECTIVES
 from src.ledger.records import Epoch, Role, Trial, TrialState
+from src.search.samplers import GUIDED
 
+WAITING = ("top_k", "halving", "hyperband")  # all trials are waited for at a rung
 MEDIAN_OF = 4  # earlier trials, before one is measured by them
 
 
@@ -26,22 +29,30 @@ class Limit:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Costs:
+    """What search.prefer=cheaper goes by."""
+
+    images: int  # of validation; 0: unknown, so that nothing is preferred
+    operations: Callable[[Trial], int]  # multiply-adds of a trial's network
+
+
 Limits = dict[int, Limit]  # by the trial's number; one that is not in it may train to the end
 Ended = Callable[[Trial], bool]  # whether a trial trains no more, whatever happens
+UNKNOWN = Costs(0, lambda trial: 0)
 
 
-def limits(search: Search, trials: Sequence[Trial], until: int, has_ended: Ended) -> Limits:
+def limits(search: Search, trials: Sequence[Trial], until: int, has_ended: Ended, costs: Costs = UNKNOWN) -> Limits:
     """The limits of a search's trials, in the order of their numbers; `until` is the last epoch."""
     match search.pruner:
         case "top_k":
-            return halve(search, trials, [search.rung, until], has_ended, lambda _: search.keep)
+            return halve(search, trials, [search.rung, until], has_ended, costs)
         case "halving":
-            return halve(search, trials, rungs(search.rung, search.factor, until), has_ended, share(search.factor))
+            return halve(search, trials, rungs(search.rung, search.factor, until), has_ended, costs)
         case "hyperband":
             found: Limits = {}
             for own, first in brackets(trials, search.rung, search.factor, until):
-                steps = rungs(first, search.factor, until)
-                found |= halve(search, own, steps, has_ended, share(search.factor))
+                found |= halve(search, own, rungs(first, search.factor, until), has_ended, costs)
             return found
         case "asha":
             return asha(search, trials, rungs(search.rung, search.factor, until), has_ended)
@@ -75,26 +86,59 @@ def rungs(first: int, factor: int, until: int) -> list[int]:
     return [step for step in steps if step < until] + [until]
 
 
-def share(factor: int) -> Callable[[int], int]:
-    """How many of so many are promoted: one in `factor`, at least one."""
-    return lambda count: max(count // factor, 1)
+def num_kept(search: Search, count: int) -> int:
+    """How many of so many trials at a rung are promoted: `search.keep`, or one in `search.factor` and at least one."""
+    return search.keep if search.pruner == "top_k" else max(count // search.factor, 1)
 
 
-def halve(
-    search: Search, trials: Sequence[Trial], steps: list[int], has_ended: Ended, keep: Callable[[int], int]
-) -> Limits:
-    """All train to a rung; once all have, the best of them train to the next (Karnin et al., 2013)."""
+def num_certain(search: Search, count: int, still_open: int, is_last: bool) -> int:
+    """How many of the best at a rung are promoted, whatever comes of those that are still on their way to it.
+
+    Nothing is certain where more trials may join, nor where costs decide, which is done at the last rung that prunes.
+    """
+    if still_open and (search.strategy in GUIDED or (is_last and search.prefer == "cheaper")):
+        return 0
+    return max(num_kept(search, count) - still_open, 0)
+
+
+def halve(search: Search, trials: Sequence[Trial], steps: list[int], has_ended: Ended, costs: Costs) -> Limits:
+    """All train to a rung, and the best of them to the next (Karnin et al., 2013), each as soon as that is certain."""
     found: Limits = {}
     alive = list(trials)
-    for step in steps[:-1]:
-        if any(len(trial.epochs) < step and not has_ended(trial) for trial in alive):
-            return found | {trial.number: Limit(step) for trial in alive}
+    for step, after in pairwise(steps):
+        still_open = sum(len(trial.epochs) < step and not has_ended(trial) for trial in alive)
+        is_last = after == steps[-1] or num_kept(search, len(alive)) == 1
+        count = num_certain(search, len(alive), still_open, is_last)
         ranked = rank(search, alive, step)
-        kept = ranked[: keep(len(alive))]
-        for place, trial in enumerate(ranked[len(kept) :], len(kept) + 1):
-            found[trial.number] = Limit(step, f"place {place} of {len(ranked)} after {spoken(step)}")
-        alive = kept
+        if still_open:
+            certain = {trial.number: Limit(after) for trial in ranked[:count]}
+            return found | {trial.number: Limit(step) for trial in alive} | certain
+        alive, pruned = part(search, ranked, count, step, costs if is_last else UNKNOWN)
+        found |= pruned
     return found | {trial.number: Limit(steps[-1]) for trial in alive}
+
+
+def part(search: Search, ranked: Sequence[Trial], count: int, step: int, costs: Costs) -> tuple[list[Trial], Limits]:
+    """Those of a rung's trials that go on, and the limits of the others."""
+    kept = cheapest_first(search, ranked, step, costs)[:count]
+    numbers = {trial.number for trial in kept}
+    pruned: Limits = {}
+    for place, trial in enumerate(ranked, 1):
+        if trial.number not in numbers:
+            cheaper = "; one within a standard error costs less" if place <= count else ""
+            pruned[trial.number] = Limit(step, f"place {place} of {len(ranked)} after {spoken(step)}{cheaper}")
+    return kept, pruned
+
+
+def cheapest_first(search: Search, ranked: Sequence[Trial], step: int, costs: Costs) -> list[Trial]:
+    """With search.prefer=cheaper, those whose accuracy is within a standard error of the best one's, by multiply-adds;
+    then the others (Breiman et al., Classification and Regression Trees, 1984)."""
+    if search.prefer == "best" or not costs.images or not ranked:
+        return list(ranked)
+    wrong = {trial.number: round((1 + result(search, trial, step)[0]) * costs.images) for trial in ranked}
+    fewest = wrong[ranked[0].number]
+    most = fewest + math.sqrt(fewest * (1 - fewest / costs.images))
+    return sorted(ranked, key=lambda t: (0, costs.operations(t)) if wrong[t.number] <= most else (1, 0))
 
 
 def brackets(trials: Sequence[Trial], first: int, factor: int, until: int) -> list[tuple[list[Trial], int]]:

@@ -14,10 +14,21 @@ from sortedcontainers import SortedList
 from src.config.schema import Search
 from src.ledger.objective import OBJECTIVES
 from src.ledger.records import Trial
-from src.search.pruners import Limit, Limits, bracket_sizes, limits, place_of, rungs, share, spoken
+from src.search.pruners import (
+    UNKNOWN,
+    Costs,
+    Limit,
+    Limits,
+    bracket_sizes,
+    limits,
+    num_certain,
+    num_kept,
+    part,
+    place_of,
+    rungs,
+)
 
 Ended = Callable[[Trial], bool]
-Keep = Callable[[int], int]
 
 
 Mark = tuple[float, float] | tuple[()] | None  # at a rung: a result; lost before it; on the way
@@ -31,6 +42,7 @@ class Rungs:
     search: Search
     until: int
     has_ended: Ended
+    costs: Costs = UNKNOWN
     limits: Limits = field(default_factory=dict)
     changed: set[int] = field(default_factory=set)
     brackets: list["Halving"] = field(default_factory=list)
@@ -41,13 +53,12 @@ class Rungs:
         search, until = self.search, self.until
         match search.pruner:
             case "top_k":
-                self.brackets = [Halving(self, [search.rung, until], lambda _: search.keep)]
+                self.brackets = [Halving(self, [search.rung, until])]
             case "halving":
-                self.brackets = [Halving(self, rungs(search.rung, search.factor, until), share(search.factor))]
+                self.brackets = [Halving(self, rungs(search.rung, search.factor, until))]
             case "hyperband":
                 starts = rungs(search.rung, search.factor, until)
-                steps = [rungs(first, search.factor, until) for first in starts]
-                self.brackets = [Halving(self, own, share(search.factor)) for own in steps]
+                self.brackets = [Halving(self, rungs(first, search.factor, until)) for first in starts]
             case "asha":
                 self.recomputed = Recomputed(self, rungs(search.rung, search.factor, until))
             case "median":
@@ -93,10 +104,13 @@ class Rungs:
 
 
 class Halving:
-    """Successive halving of some trials: all train to a rung; once all have, the best of them train to the next."""
+    """Successive halving of some trials: all train to a rung, and the best of them to the next.
 
-    def __init__(self, rungs: Rungs, steps: list[int], keep: Keep) -> None:
-        self.rungs, self.steps, self.keep = rungs, steps, keep
+    Those whose promotion is certain go on before the others are there. At the next rung they count once all are.
+    """
+
+    def __init__(self, rungs: Rungs, steps: list[int]) -> None:
+        self.rungs, self.steps = rungs, steps
         self.trials: dict[int, Trial] = {}
         self.level = 0
         self.alive: set[int] = set()
@@ -108,16 +122,25 @@ class Halving:
         """Take up a trial, new or changed."""
         is_new = trial.number not in self.trials
         self.trials[trial.number] = trial
-        if is_new and self.level == 0:
-            self.alive.add(trial.number)
-            self.marks[trial.number] = []
-            self.join(trial)
-        elif is_new or self.has_changed(trial):
+        if (is_new and self.level > 0) or (not is_new and self.has_changed(trial)):
             self.start_anew()
-        elif trial.number in self.pending:
+        elif is_new or trial.number in self.pending:
+            if is_new:
+                self.alive.add(trial.number)
+                self.marks[trial.number] = []
             self.pending.discard(trial.number)
             self.join(trial)
+            self.promote_around(trial)
         self.settle()
+
+    def promote_around(self, trial: Trial) -> None:
+        """Tell those anew whose place may have become certain, or is not any more: the trial, and those about the last."""
+        count = self.num_certain()
+        self.promote(max(count - 2, 0), count + 2)
+        here = self.marks[trial.number][self.level :]
+        if here and (mark := here[0]):
+            place = self.reached.index((*mark, trial.number))
+            self.promote(place, place + 1)
 
     def has_changed(self, trial: Trial) -> bool:
         """Whether a trial is another at a rung than it was: it is tried again after all, or has other results."""
@@ -135,6 +158,7 @@ class Halving:
         self.pending, self.reached = set(), SortedList()
         for number in sorted(alive):
             self.join(self.trials[number])
+        self.promote(0, len(self.reached))
 
     def join(self, trial: Trial) -> None:
         """Let a trial train to the rung, and put it among those that are there, on their way to it, or lost."""
@@ -154,15 +178,33 @@ class Halving:
         """Whether the rung is the last epoch, where nothing is decided."""
         return self.level == len(self.steps) - 1
 
+    def decides(self) -> bool:
+        """Whether nothing is pruned after the rung: those promoted train to the end, or only one is left."""
+        return self.level == len(self.steps) - 2 or num_kept(self.rungs.search, len(self.alive)) == 1
+
+    def num_certain(self) -> int:
+        """How many of the best at the rung go on, whatever comes of those on their way."""
+        return num_certain(self.rungs.search, len(self.alive), len(self.pending), self.decides())
+
+    def promote(self, first: int, last: int) -> None:
+        """Have those of some places go on if that is certain, and wait otherwise."""
+        if self.is_last():
+            return
+        count = self.num_certain()
+        for place, (*_, number) in enumerate(self.reached[first:last], first):
+            self.rungs.set(number, Limit(self.steps[self.level + (place < count)]))
+
     def settle(self) -> None:
         """Promote the best as long as all have reached the rung."""
         while self.alive and not self.pending and not self.is_last():
-            step, count = self.steps[self.level], self.keep(len(self.alive))
             for number in self.alive - {number for *_, number in self.reached}:
                 self.rungs.set(number, None)
-            for place, (*_, number) in enumerate(self.reached[count:], count + 1):
-                self.rungs.set(number, Limit(step, f"place {place} of {len(self.reached)} after {spoken(step)}"))
-            self.enter(self.level + 1, {number for *_, number in self.reached[:count]})
+            ranked = [self.trials[number] for *_, number in self.reached]
+            costs = self.rungs.costs if self.decides() else UNKNOWN
+            kept, pruned = part(self.rungs.search, ranked, self.num_certain(), self.steps[self.level], costs)
+            for number, limit in pruned.items():
+                self.rungs.set(number, limit)
+            self.enter(self.level + 1, {trial.number for trial in kept})
 
 
 class Recomputed:

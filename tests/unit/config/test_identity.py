@@ -179,13 +179,13 @@ def test_the_budget_is_what_is_marked_so() -> None:
 
 
 def test_the_budget_is_recorded_as_before() -> None:
-    """Reports and MLflow's tags name its keys, and ledgers of before have the same ones."""
+    """Reports and MLflow's tags name its keys, and ledgers of before have the same ones, but for search.prefer."""
     assert budget(config("search=cnn_grid")) == {
         "training": {"epochs": 10},
         "search": {
             **{"max_trials": None, "max_seconds": None, "max_epochs": None, "target": None, "repeats": 1},
             **{"confirm": 0, "confirm_repeats": 5, "refit": False, "reuse": True, "retries": 1},
-            **{"pruner": "none", "rung": 1, "keep": 4, "factor": 3},
+            **{"pruner": "none", "rung": 1, "keep": 4, "factor": 3, "prefer": "best"},
         },
         "workers": {"count": "auto"},
     }

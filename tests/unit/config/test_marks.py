@@ -95,6 +95,7 @@ OTHER: dict[str, tuple[str, str]] = {
     "search.rung": ("", "2"),
     "search.keep": ("", "2"),
     "search.factor": ("", "2"),
+    "search.prefer": ("", "cheaper"),
     "search.target": ("", "0.9"),
     "search.constraints": ("", "['architecture.kernel < 5']"),
     "search.start": ("search=single", "[{architecture:{kernel:3}}]"),

@@ -43,6 +43,7 @@ def test_several_of_a_group_are_refused() -> None:
         ("search.keep=3", r"search\.keep=3 changes nothing with search\.pruner=none: keep is used by top_k;"),
         ("search.pruner=halving search.keep=3", r"with search\.pruner=halving: keep is used by top_k;"),
         ("search=cnn_top_k search.factor=2", r"search\.factor=2 changes nothing with search\.pruner=top_k"),
+        ("search.pruner=asha search.prefer=cheaper", r"asha: prefer is used by top_k, halving, hyperband;"),
         ("search.confirm_repeats=3", r"search\.confirm_repeats changes nothing without search\.confirm"),
     ],
 )

@@ -21,6 +21,10 @@ from tests.unit.examples import config, plain
         ("search.pruner=halving search.repeats=2", "compares points by one seed each: leave search.repeats at 1"),
         ("search.pruner=halving search.rung=10", "training.epochs=10 is the last one: lower search.rung"),
         ("search.pruner=median training.epochs=1 search.rung=2", "first prunes after search.rung=2 epochs"),
+        (
+            "search.pruner=halving search.prefer=cheaper search.objective=val_loss",
+            "search.prefer=cheaper compares accuracies, and search.objective is val_loss",
+        ),
         ("search.target=1.5", "an accuracy is a share"),
         ("search.target=-1", "an accuracy is a share"),
     ],
@@ -39,6 +43,7 @@ def test_contradictions_are_refused(command: str, words: str) -> None:
         "search.repeats=2 search.confirm=2",
         "search.pruner=halving search.rung=9",
         "search.pruner=halving search.rung=1 training.epochs=1",  # so that one epoch can be tried before many
+        "search.pruner=halving search.prefer=cheaper",
         "search.target=1.5 search.objective=val_loss",
         "search.target=1",
     ],

@@ -117,7 +117,7 @@ def test_pruned_trials(tmp_path: Path) -> None:
     sweep = Sweep(tmp_path, ("search.pruner=top_k", "search.rung=1", "search.keep=1"), slots=2)
     run(sweep.own)
     assert sweep.states() == [*[TrialState.PRUNED] * 3, TrialState.FINISHED]
-    assert [event.trial for event in sweep.saved if isinstance(event, Paused)] == [1, 2, 3, 4]
+    assert [event.trial for event in sweep.saved if isinstance(event, Paused)] == [4, 3, 2, 1]  # the longest first
     assert sorted(event.trial for event in sweep.saved if isinstance(event, Pruned)) == [1, 2, 3]
     last = [job for job in sweep.given if isinstance(job, TrainJob)][-1]
     assert (last.trial, last.attempt, last.until, last.pauses, last.checkpoint) == (4, 2, 2, False, FILE)

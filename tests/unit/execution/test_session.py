@@ -57,6 +57,22 @@ def test_what_an_invocation_writes_down(home: Home) -> None:
     assert last_config(home.folder()).model_dump() == session.config.model_dump()
 
 
+def test_costs_decide_the_same_after_a_stop(home: Home) -> None:
+    """With search.prefer=cheaper an invocation notes how many images validate, by which a sweep that was stopped before
+    its last rung promotes the same trial as one that was not."""
+    overrides = ("search.pruner=top_k", "search.keep=1", "search.prefer=cheaper")
+    home.run(home.interrupt_at(is_epoch), overrides=overrides)
+    home.again(overrides=overrides)
+    assert [invocation.budget["validation_images"] for invocation in home.history().invocations] == [6, 6]
+    stopped = [(trial.state, trial.reason) for trial in home.history().trials]
+    assert stopped == [
+        ("finished", ""),
+        ("pruned", "place 3 of 4 after 1 epoch"),
+        ("pruned", "place 2 of 4 after 1 epoch"),
+        ("pruned", "place 1 of 4 after 1 epoch; one within a standard error costs less"),
+    ]
+
+
 def test_a_complete_sweep_says_so(home: Home) -> None:
     """The same sweep once more: nothing is started, observers are asked to finish all the same."""
     home.run()

@@ -61,10 +61,23 @@ def next_job(problem: SearchProblem, history: History, busy: Collection[Job], ah
     under_way = {job.trial for job in busy if isinstance(job, TrainJob)}
     own = scope(problem, history)
     free = (trial for trial in history.trials if trial.number not in under_way)
-    trial = next((trial for trial in free if wants_training(history, trial, own)), None)
+    wanting = (trial for trial in free if wants_training(history, trial, own))
+    trial = min(wanting, key=lambda trial: turn(problem, history, trial, own), default=None)
     if trial:
         return train_job(history, trial, own)
     return None if busy else next_evaluation(history, own)
+
+
+def turn(problem: SearchProblem, history: History, trial: Trial, scope: Scope) -> tuple[int, int, int]:
+    """The lowest rung first, there the most multiply-adds still to be trained; where nothing is waited for, or a budget
+    may cut the search short, the lowest number."""
+    search = problem.config.search
+    is_limited = search.max_epochs or search.max_seconds or search.target
+    if search.pruner not in ("top_k", "halving", "hyperband") or is_limited or trial.number not in scope.limits:
+        return 0, 0, trial.number
+    until = scope.limits[trial.number].epochs
+    work = max(until - len(trial.epochs), 0) * history.point(trial.point).operations
+    return until, -work, trial.number
 
 
 def has_unchecked(history: History) -> bool:

@@ -7,7 +7,7 @@ from src.analysis.ranking import best_trial, point_results
 from src.ledger.history import History
 from src.ledger.records import Cause, PointState, Role, Trial, TrialState
 from src.search.problem import SearchProblem
-from src.search.pruners import Limits, limits
+from src.search.pruners import Costs, Limits, limits
 
 DAMAGES = 5
 DONE = (TrialState.FINISHED, TrialState.PAUSED, TrialState.PRUNED)
@@ -44,7 +44,9 @@ def scope(problem: SearchProblem, history: History) -> Scope:
     seeds[Role.REFIT] = int(search.refit)
     own = Scope(max(epochs), last, seeds, has_budget, is_reached, search.retries, {})
     searched = [trial for trial in history.trials if trial.role == Role.SEARCH and is_asked_for(trial, own)]
-    return replace(own, limits=limits(search, searched, own.until, lambda trial: has_ended(history, trial, own)))
+    noted = history.invocations[-1].budget.get("validation_images", 0) if history.invocations else 0
+    costs = Costs(noted, lambda trial: history.point(trial.point).operations)
+    return replace(own, limits=limits(search, searched, own.until, lambda trial: has_ended(history, trial, own), costs))
 
 
 def reaches(history: History, trial: Trial, target: float) -> bool:

@@ -1,16 +1,37 @@
 """The rules of the pruners, on trials written by hand: how far each may train, and why one goes no further."""
 
 from collections.abc import Collection
+from random import Random
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from src.config.schema import Search
 from src.ledger.records import Role, Trial, TrialState
-from src.search.pruners import Limit, Limits, bracket_sizes, expected_epochs, limits, place_of, share
+from src.search.pruners import (
+    Costs,
+    Limit,
+    Limits,
+    bracket_sizes,
+    expected_epochs,
+    limits,
+    num_kept,
+    place_of,
+    result,
+    rungs,
+)
 from tests.unit.examples import config, epoch
 
 
 def limits_of(
-    pruner: str, *results: list[float], lost: Collection[int] = (), finished: Collection[int] = (), rung: int = 1
+    pruner: str,
+    *results: list[float],
+    lost: Collection[int] = (),
+    finished: Collection[int] = (),
+    images: int = 100,
+    **options: Any,
 ) -> Limits:
     """The limits of trials with these accuracies, an epoch each, of nine; the best two or one in three go on."""
     trials = [
@@ -19,19 +40,52 @@ def limits_of(
     ]
     for number in finished:
         trials[number - 1].state = TrialState.FINISHED
-    search = config().search.model_copy(update={"pruner": pruner, "rung": rung, "factor": 3, "keep": 2})
-    return limits(search, trials, 9, lambda trial: trial.number in {*lost, *finished})
+    search = config().search.model_copy(update={"pruner": pruner, "factor": 3, "keep": 2, **options})
+    costs = Costs(images, lambda trial: -trial.number)
+    return limits(search, trials, 9, lambda trial: trial.number in {*lost, *finished}, costs)
 
 
 def test_all_wait_at_a_rung_until_the_last_is_there() -> None:
     """Then the best go on: of those with equal results the lower number."""
-    assert limits_of("top_k", [0.1], [0.2, 0.3], []) == {1: Limit(1), 2: Limit(1), 3: Limit(1)}
+    assert limits_of("top_k", [0.1], [0.2, 0.3], [], []) == dict.fromkeys((1, 2, 3, 4), Limit(1))
     assert limits_of("top_k", [0.1], [0.2], [0.1], [0.3]) == {
         4: Limit(9),
         2: Limit(9),
         1: Limit(1, "place 3 of 4 after 1 epoch"),
         3: Limit(1, "place 4 of 4 after 1 epoch"),
     }
+
+
+def test_the_certain_go_on_at_once() -> None:
+    """Those whose place and the number of trials still open are together no more than go on; nobody is pruned before
+    all are there, and nothing is certain where results propose more points."""
+    assert limits_of("top_k", [0.1], [0.2, 0.3], []) == {1: Limit(1), 2: Limit(9), 3: Limit(1)}
+    assert limits_of("halving", *[[0.1]] * 7, [0.9], []) == dict.fromkeys((3, 4, 5, 6, 7, 9), Limit(1)) | {
+        8: Limit(3),
+        1: Limit(3),
+        2: Limit(1),
+    }
+    assert limits_of("top_k", [0.1], [0.2, 0.3], [], strategy="tpe") == dict.fromkeys((1, 2, 3), Limit(1))
+    assert limits_of("top_k", [0.1], [0.2, 0.3], [], prefer="cheaper") == dict.fromkeys((1, 2, 3), Limit(1))
+
+
+def test_the_cheaper_go_on_from_the_last_rung() -> None:
+    """Of those within a standard error of the best, here two images of a hundred (1.4), the cheapest; trials here cost
+    less the higher their number."""
+    worse = "one within a standard error costs less"
+    four = [[0.98], [0.97], [0.96], [0.95]]
+    assert limits_of("top_k", *four, prefer="cheaper") == {
+        2: Limit(9),
+        1: Limit(9),
+        3: Limit(1, "place 3 of 4 after 1 epoch"),
+        4: Limit(1, "place 4 of 4 after 1 epoch"),
+    }
+    found = limits_of("top_k", *four, [0.97], prefer="cheaper")
+    assert found[1] == Limit(1, f"place 1 of 5 after 1 epoch; {worse}") and found[2] == found[5] == Limit(9)
+    assert limits_of("top_k", *four, [0.97]) == limits_of("top_k", *four, [0.97], prefer="cheaper", images=0)
+    assert limits_of("top_k", [1.0], [1.0], [1.0], [0.99], prefer="cheaper")[1].reason.endswith(worse)
+    first = limits_of("halving", *[[1.0]] * 6, prefer="cheaper")
+    assert first[1] == first[2] == Limit(3)  # nothing is preferred before the last rung
 
 
 def test_the_best_within_a_rung_counts() -> None:
@@ -59,7 +113,8 @@ def test_the_lost_are_not_waited_for() -> None:
 
 def test_one_of_few_goes_on() -> None:
     """Fewer than the factor leave one."""
-    assert [share(3)(count) for count in (1, 2, 3, 5, 6)] == [1, 1, 1, 1, 2]
+    search = config("search.pruner=halving").search
+    assert [num_kept(search, count) for count in (1, 2, 3, 5, 6)] == [1, 1, 1, 1, 2]
     assert limits_of("halving", [0.1], [0.2]) == {2: Limit(3), 1: Limit(1, "place 2 of 2 after 1 epoch")}
 
 
@@ -126,3 +181,61 @@ def test_expected_epochs(pruner: str, epochs: list[int]) -> None:
     """What a search of 0, 1, 2, 12 or 40 trials of nine epochs trains in all."""
     search = config().search.model_copy(update={"pruner": pruner, "rung": 1, "factor": 3, "keep": 4})
     assert [expected_epochs(search, count, 9) for count in (0, 1, 2, 12, 40)] == epochs
+
+
+def waited_for(search: Search, trials: list[Trial], ends: Collection[int], until: int) -> dict[int, int]:
+    """How far each trial of a search gets where all wait at every rung for the last: those in `ends` never get there."""
+    reached = {trial.number: 0 for trial in trials}
+    steps = [search.rung, until] if search.pruner == "top_k" else rungs(search.rung, search.factor, until)
+    alive = trials
+    for step in steps:
+        reached |= {trial.number: min(step, len(trial.epochs)) for trial in alive}
+        there = [trial for trial in alive if trial.number not in ends or len(trial.epochs) >= step]
+        ranked = sorted(there, key=lambda trial: (*result(search, trial, step), trial.number))
+        alive = ranked[: num_kept(search, len(alive))]
+    return reached
+
+
+@settings(max_examples=300, derandomize=True)
+@given(
+    st.sampled_from(["top_k", "halving"]),
+    st.integers(1, 2),
+    st.integers(2, 4),
+    st.integers(3, 12),
+    st.lists(st.lists(st.sampled_from([0.1, 0.2, 0.3, 0.4]), min_size=12, max_size=12), min_size=1, max_size=20),
+    st.sets(st.integers(1, 20)),
+    st.randoms(use_true_random=False),
+)
+def test_no_trial_gets_further_than_by_waiting(
+    pruner: str, rung: int, few: int, until: int, curves: list[list[float]], lost: set[int], random: Random
+) -> None:
+    """Whichever trial trains next, and whichever fail for good on their way: each gets as far as if all had waited at
+    each rung, and no further."""
+    search = config().search.model_copy(update={"pruner": pruner, "rung": rung, "factor": few, "keep": few})
+    whole = [
+        Trial(
+            number,
+            number,
+            Role.SEARCH,
+            0,
+            0,
+            epochs=[epoch(n, accuracy) for n, accuracy in enumerate(curve[:until], 1)],
+        )
+        for number, curve in enumerate(curves, 1)
+    ]
+    ends = {number: random.randrange(until) for number in lost if number <= len(curves)}
+    for number, last in ends.items():
+        del whole[number - 1].epochs[last:]
+    trials = [Trial(trial.number, trial.number, Role.SEARCH, 0, 0) for trial in whole]
+
+    def has_ended(trial: Trial) -> bool:
+        return trial.number in ends and len(trial.epochs) == ends[trial.number]
+
+    while True:
+        found = limits(search, trials, until, has_ended)
+        free = [t for t in trials if t.number in found and len(t.epochs) < found[t.number].epochs and not has_ended(t)]
+        if not free:
+            break
+        trial = random.choice(free)
+        trial.epochs.append(whole[trial.number - 1].epochs[len(trial.epochs)])
+    assert {trial.number: len(trial.epochs) for trial in trials} == waited_for(search, whole, ends, until)

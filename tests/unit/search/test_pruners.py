@@ -112,6 +112,37 @@ def test_a_reason_says_where_a_trial_stood() -> None:
     assert history.trials[3].reason == "place 4 of 4 after 3 epochs"
 
 
+def test_the_longest_job_of_the_lowest_rung_comes_first() -> None:
+    """Where all wait for the last at a rung; with two workers the best of it follow before the last ones are there."""
+    schedule = pruned_by("halving")
+    jobs = [(job.trial, job.until) for job in play(schedule)]
+    assert jobs == [*((n, 1) for n in range(12, 0, -1)), (12, 3), (8, 3), (4, 3), (2, 3), (12, 9)]
+    for pruner in ("none", "asha", "median"):
+        assert play(pruned_by(pruner))[0].trial == 1
+
+
+@pytest.mark.parametrize("budget", ["search.max_epochs=99", "search.max_seconds=99", "search.target=0.99"])
+def test_trials_train_by_number_where_a_budget_may_end_the_search(budget: str) -> None:
+    """The longest first would leave the fewest trials."""
+    assert [job.trial for job in play(pruned_by("halving", budget))][:4] == [1, 2, 3, 4]
+
+
+def test_the_certain_do_not_wait() -> None:
+    """With one trial still on its way to a rung, all but one of those that go on have gone on."""
+    schedule = pruned_by("halving")
+    history, slow = schedule.history, next_job(schedule, ())
+    assert isinstance(slow, TrainJob) and slow.trial == 12
+    history.apply(Started(12, 1), 0)
+    while isinstance(job := next_job(schedule, [slow]), TrainJob):
+        history.apply(Started(job.trial, job.attempt), 0)
+        train(history, job)
+    assert lengths(history) == [1, 3, 1, 3, 1, 1, 1, 3, 1, 1, 1, 0]
+    assert {trial.state for trial in history.trials[:11]} == {TrialState.PAUSED} and newly_pruned(schedule) == []
+    train(history, slow)
+    play(schedule)
+    assert lengths(history) == CASES["halving"]
+
+
 def test_a_pruner_that_comes_later_takes_nothing_back() -> None:
     """A trial put down beyond the rung ends where it is, and is then promoted or pruned as the others."""
     history = pruned_by("none").history
@@ -119,10 +150,9 @@ def test_a_pruner_that_comes_later_takes_nothing_back() -> None:
     for number in (1, 2, 3):
         history.apply(EpochEnded(1, epoch(number, accuracy(1, number)), file(f"1-{number}")), 0)
     history.apply(Stopped(1), 0)
-    later = pruned_by("top_k", history=history)
-    job = next_job(later, ())
-    assert isinstance(job, TrainJob) and (job.trial, len(job.epochs), job.until, job.pauses) == (1, 3, 3, True)
-    play(later)
+    jobs = play(pruned_by("top_k", history=history))
+    (job,) = (job for job in jobs if job.trial == 1)
+    assert (len(job.epochs), job.until, job.pauses) == (3, 3, True)
     assert (history.trials[0].state, lengths(history)[0]) == ("pruned", 3)
 
 
@@ -131,11 +161,11 @@ def test_a_rung_does_not_wait_for_the_failed() -> None:
     schedule = pruned_by("top_k", "search.keep=2")
     history = schedule.history
     job = next_job(schedule, ())
-    assert isinstance(job, TrainJob) and job.trial == 1
-    history.apply(Started(1, 1), 0)
+    assert isinstance(job, TrainJob) and job.trial == 12
+    history.apply(Started(12, 1), 0)
     history.apply(Failed(job, Cause.NAN, "the loss is nan"), 0)
     play(schedule)
-    assert lengths(history) == [0, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 9]
+    assert lengths(history) == [1, 9, 1, 1, 1, 1, 1, 9, 1, 1, 1, 0]
 
 
 def test_median_looks_at_the_earlier() -> None:

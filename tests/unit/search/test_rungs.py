@@ -9,18 +9,23 @@ from hypothesis import strategies as st
 
 from src.config.schema import Search
 from src.ledger.records import Epoch, Role, Trial, TrialState
-from src.search.pruners import Limits, limits
+from src.search.pruners import Costs, Limits, limits
 from src.search.rungs import Rungs
 from tests.unit.examples import config, epoch
 
 PRUNERS = ("none", "top_k", "halving", "hyperband", "asha", "median")
 RESULTS = [(0.1, 1.0), (0.1, 0.9), (0.2, 0.9), (0.5, 0.5), (0.9, 0.2)]  # accuracy and loss, with ties
+COSTS = Costs(10, lambda trial: trial.number * 7 % 4)
 
 
 @cache
-def search_of(pruner: str, rung: int, factor: int, keep: int, objective: str = "val_accuracy") -> Search:
-    """A pruner's options."""
-    changed = {"pruner": pruner, "rung": rung, "factor": factor, "keep": keep, "objective": objective}
+def search_of(
+    pruner: str, rung: int, factor: int, keep: int, prefers: str = "val_accuracy", strategy: str = "grid"
+) -> Search:
+    """A pruner's options; `prefers` is the objective, or `cheaper` by accuracy."""
+    changed = {"pruner": pruner, "rung": rung, "factor": factor, "keep": keep, "strategy": strategy}
+    by_costs = prefers == "cheaper"
+    changed |= {"prefer": "cheaper"} if by_costs else {"objective": prefers}
     return config().search.model_copy(update=changed)
 
 
@@ -34,7 +39,7 @@ class Field:
     lost: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.rungs = Rungs(self.search, self.until, self.has_ended)
+        self.rungs = Rungs(self.search, self.until, self.has_ended, COSTS)
 
     def has_ended(self, trial: Trial) -> bool:
         """Whether a trial trains no more."""
@@ -42,11 +47,11 @@ class Field:
 
     def expected(self) -> Limits:
         """Worked out anew."""
-        return limits(self.search, self.trials, self.until, self.has_ended)
+        return limits(self.search, self.trials, self.until, self.has_ended, COSTS)
 
     def anew(self) -> Limits:
         """As a session begins with these trials."""
-        rungs = Rungs(self.search, self.until, self.has_ended)
+        rungs = Rungs(self.search, self.until, self.has_ended, COSTS)
         rungs.begin(self.trials)
         return rungs.limits
 
@@ -80,15 +85,24 @@ class Field:
     st.integers(2, 4),
     st.integers(1, 4),
     st.integers(1, 12),
-    st.sampled_from(["val_accuracy", "val_loss"]),
+    st.sampled_from(["val_accuracy", "val_loss", "cheaper"]),
+    st.sampled_from(["grid", "grid", "tpe"]),
     st.integers(1, 24),
     st.lists(st.integers(0, 2**20), min_size=5, max_size=80),
 )
 def test_limits_are_kept(
-    pruner: str, rung: int, factor: int, keep: int, until: int, objective: str, count: int, numbers: list[int]
+    pruner: str,
+    rung: int,
+    factor: int,
+    keep: int,
+    until: int,
+    prefers: str,
+    strategy: str,
+    count: int,
+    numbers: list[int],
 ) -> None:
     """After every change of a trial, in whatever order, and `changed` has those whose limits differ from before."""
-    own = Field(search_of(pruner, rung, factor, keep, objective), until)
+    own = Field(search_of(pruner, rung, factor, keep, prefers, strategy), until)
     before: Limits = {}
     for number in [*[0] * count, *numbers]:
         own.rungs.update(own.change(number))

@@ -28,6 +28,7 @@ def draw_budget(problem: SearchProblem, random: Random) -> SearchProblem:
         "rung": rung,
         "keep": random.choice([1, 2, 3]),
         "factor": random.choice([2, 3]),
+        "prefer": random.choice(["best", "cheaper"]) if problem.objective.name == "val_accuracy" else "best",
         "max_trials": random.choice([None, None, 1, 2, 4, 7] if is_grid else [1, 3, 5, 8]),
         "max_epochs": random.choice([None, None, None, 4, 12]),
         "max_seconds": random.choice([None, None, None, 30.0, 90.0]),
@@ -161,7 +162,9 @@ class World:
         problem = draw_budget(self.schedule.problem, random) if random.random() < 0.8 else self.schedule.problem
         self.history.followers.clear()
         self.schedule = Schedule.of(problem, self.history)
-        self.hear(Invocation(self.session, self.now, self.now, "here", 1, {}, {}))
+        self.hear(
+            Invocation(self.session, self.now, self.now, "here", 1, {"validation_images": random.choice([0, 10])}, {})
+        )
         self.recover(random.random() < 0.3)
 
     def recover(self, retry_failed: bool) -> None:
