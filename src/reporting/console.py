@@ -125,7 +125,7 @@ def result(console: Console, schedule: Schedule, folder: Path, data: Dataset | N
         console.print("No trial has finished.")
     else:
         board = leaderboard(history, LEADERS)
-        total = len(rank_points(history)) if board.columns[0].header == "point" else len(history.trials)
+        total = len(rank_points(history)) if str(board.columns[0].header).strip() == "point" else len(history.trials)
         print_board(console, board)
         if total > board.row_count:
             more = f"… {total - board.row_count} more: {command('compare', folder.name, sweeps=folder.parent)}"

@@ -257,6 +257,8 @@ def cell(key: str, value: Any) -> dict[str, str]:
     text = ", ".join(map(str, value)) if isinstance(value, list) else show(value)
     if key.startswith("val_") and value is not None:
         text = show_metric(value)
+    if key == "seconds" and value is not None:
+        text = f"{value:.1f}"
     if key == "parameters":
         text = f"{value:,}"
     return {"text": text, "value": "" if value is None else str(value)}

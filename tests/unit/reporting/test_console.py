@@ -141,6 +141,18 @@ def test_next_steps_find_their_folders(tmp_path: Path, monkeypatch: pytest.Monke
     assert re.search(r"^… 3 more: \S+ -m src\.compare mine --sweeps A$", said, re.M)
 
 
+def test_points_that_are_all_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where points have several seeds, what is not shown is counted in points, not in trials."""
+    several = SearchProblem.of(config("training.epochs=1", "search.repeats=2", space=SPACE))
+    history = checked_history(several)
+    for trial in history.trials:
+        finish(history, trial.number, epoch(1))
+    schedule = Schedule.of(several, history)
+    assert "more: " not in printed(lambda console: result(console, schedule, Path("mine")))
+    monkeypatch.setattr("src.reporting.console.LEADERS", 1)
+    assert "… 3 more: " in printed(lambda console: result(console, schedule, Path("mine")))
+
+
 def test_how_far_a_stopped_sweep_is() -> None:
     """Trials that are pruned are no loss; what is left may be the evaluation, or only what is written after it."""
     pruning = ("search.pruner=top_k", "search.keep=3", "training.epochs=2")

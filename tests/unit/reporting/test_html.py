@@ -154,6 +154,15 @@ def test_a_damaged_file_is_said(tmp_path: Path) -> None:
     assert "is not what was written" in text and "All trials" in text
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "text"),
+    [("seconds", 34.7, "34.7"), ("seconds", 32.114, "32.1"), ("parameters", 1234, "1,234"), ("val_loss", None, "–")],
+)
+def test_numbers_of_a_column_have_as_many_places(key: str, value: float | None, text: str) -> None:
+    """They can be compared at a glance; what is sorted by is the whole number."""
+    assert html.cell(key, value) == {"text": text, "value": "" if value is None else str(value)}
+
+
 def test_it_is_the_same_again(sweep: Path, written: tuple[str, Reader]) -> None:
     """Written once more from the same records, the report is the same."""
     assert html.write(open_sweep(sweep), read_history(sweep, ACCURACY), None).read_text() == written[0]
