@@ -165,7 +165,7 @@ def draw(seconds: dict[str, tuple[float, float]]) -> Figure:
     axes.set_yticks(range(len(seconds)), list(seconds))
     axes.invert_yaxis()
     axes.set_xlim(0, 1.12)
-    axes.set_xlabel("seconds of the whole command, as parts of the loop's: grey the loop written by hand, blue ours")
+    axes.set_xlabel("the whole command (blue), relative to a loop written by hand (grey)")
     tidy(axes, "x")
     return figure
 
