@@ -68,17 +68,14 @@ def cut(part: Part, order: NDArray[np.int32], passes: NDArray[np.int32], size: i
         yield Chunk(part.x[numbers], part.y[numbers], own, passes[start : start + size], numbers)
 
 
-def compile_training(
-    model: keras.Model, loss: PerImage, batch_size: int, weights: Tensor | None = None, hooks: Sequence[Hook] = ()
-) -> Callable[[int, Chunk], Results]:
-    """Seed and chunk → what the model said of each image when it was trained on.
+Step = Callable[[Tensor, Tensor, Draw], tuple[Tensor, Tensor]]  # a batch → predicted classes and losses, before it
 
-    `weights` has one of each class, by which its images' losses are multiplied.
-    """
-    num_classes = model.outputs[0].shape[-1]
+
+def make_step(model: keras.Model, loss: PerImage, weights: Tensor | None, hooks: Sequence[Hook]) -> Step:
+    """One step of training, to be compiled."""
 
     def step(x: Tensor, y: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
-        targets = tf.one_hot(y, num_classes)
+        targets = tf.one_hot(y, model.outputs[0].shape[-1])
         for hook in hooks:
             x, targets = hook(x, targets, draw)
         with tf.GradientTape() as tape:
@@ -91,6 +88,17 @@ def compile_training(
         model.optimizer.apply(tape.gradient(total, variables), variables)
         return tf.argmax(scores, axis=1, output_type=tf.int32), losses
 
+    return step
+
+
+def compile_training(
+    model: keras.Model, loss: PerImage, batch_size: int, weights: Tensor | None = None, hooks: Sequence[Hook] = ()
+) -> Callable[[int, Chunk], Results]:
+    """Seed and chunk → what the model said of each image when it was trained on.
+
+    `weights` has one of each class, by which its images' losses are multiplied.
+    """
+    step = make_step(model, loss, weights, hooks)
     vector = tf.TensorSpec([None], tf.int32)
     images = tf.TensorSpec([None, *model.inputs[0].shape[1:]], model.inputs[0].dtype)
 

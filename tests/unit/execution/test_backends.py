@@ -253,19 +253,6 @@ def test_killed_while_it_trains(local: LocalBackend) -> None:
     assert isinstance(run_job(local, CheckJob(1, DNN))[0], Checked)
 
 
-def test_a_job_with_other_threads(local: LocalBackend) -> None:
-    """It is done by another process in the worker's place; what it comes to is what a worker of so many threads gives."""
-    wait_until_free(local)
-    before = local.workers[0].process.pid
-    training = DNN.training.model_copy(update={"threads": 2})
-    job = replace(train_job(), configuration=DNN.model_copy(update={"training": training}))
-    results = [run_job(local, job) for _ in range(2)]
-    assert local.workers[0].process.pid != before and local.workers[0].threads == 2
-    metrics = [[e.epoch.metrics for e in events if isinstance(e, EpochEnded)] for events in results]
-    assert metrics[0] == metrics[1] and isinstance(results[0][-1], Finished)
-    assert isinstance(run_job(local, CheckJob(1, DNN))[0], Checked) and local.workers[0].threads == 1
-
-
 def test_a_job_that_fails_leaves_its_worker(local: LocalBackend) -> None:
     """An error in a job is an event with its cause and traceback; the worker goes on with the next one."""
     wait_until_free(local)

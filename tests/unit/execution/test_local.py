@@ -1,6 +1,9 @@
 """How many processes train."""
 
 import os
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
@@ -8,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from src.base.processes import count_gpus
-from src.execution.local import count_workers, describe_death
-from tests.unit.examples import config
+from src.data.load import load
+from src.execution.local import LocalBackend, Process, count_workers, describe_death
+from src.ledger.events import Checked, EpochEnded, Finished
+from src.ledger.jobs import CheckJob
+from tests.unit.examples import config, write_npz
+from tests.unit.execution.answers import run_job, wait_until_free
+from tests.unit.execution.test_backends import DNN, Home, train_job
 
 AUTO = config("workers.count=auto", "workers.memory=1e-9")  # so little that memory is no limit
 CORES = len(os.sched_getaffinity(0))
@@ -57,3 +65,31 @@ def test_memory_is_a_limit() -> None:
 def test_how_a_worker_died(code: int, words: str) -> None:
     """A signal is named, and what it may mean; an exit code is said."""
     assert describe_death(code).endswith(words)
+
+
+def test_a_job_with_other_threads(tmp_path: Path) -> None:
+    """It is done by another process in the worker's place; what it comes to is what a worker of so many threads gives."""
+    own = config("data=npz", f"data.path={write_npz(tmp_path / 'images.npz')}")
+    training = DNN.training.model_copy(update={"threads": 2})
+    job = replace(train_job(), configuration=DNN.model_copy(update={"training": training}))
+    with closing(Home(tmp_path, own, load(own.data).digest).start(1)) as backend:
+        wait_until_free(backend)
+        before = backend.workers[0].process.pid
+        results = [run_job(backend, job) for _ in range(2)]
+        assert backend.workers[0].process.pid != before and backend.workers[0].threads == 2
+        assert isinstance(run_job(backend, CheckJob(1, DNN))[0], Checked) and backend.workers[0].threads == 1
+    metrics = [[e.epoch.metrics for e in events if isinstance(e, EpochEnded)] for events in results]
+    assert metrics[0] == metrics[1] and isinstance(results[0][-1], Finished)
+
+
+@pytest.mark.skipif(count_gpus() > 0, reason="there GPUs are counted, not cores")
+def test_no_slot_is_ready_while_threads_fill_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job with many threads has the machine to itself, unless so many workers were asked for."""
+    for count, is_ready in (("auto", False), ("2", True)):
+        backend = LocalBackend.__new__(LocalBackend)
+        backend.config = config(f"workers.count={count}")
+        busy, idle = (Process(number, None, None, CORES, True) for number in (1, 2))  # type: ignore[arg-type]
+        backend.workers = [busy, idle]
+        assert [slot.is_free for slot in backend.slots()] == [True, True]
+        busy.job = CheckJob(1, DNN)
+        assert [slot.is_free for slot in backend.slots()] == [False, is_ready]

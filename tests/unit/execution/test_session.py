@@ -249,7 +249,7 @@ def test_stopped_at_once(home: Home) -> None:
 def test_ctrl_c_while_data_is_loaded(home: Home) -> None:
     """Until the sweep is open Ctrl-C ends it at once, as any program: data may be on its way from far."""
     for place in (module, preview_module):
-        home.patch.setattr(place, "load", lambda data: os.kill(os.getpid(), signal.SIGINT))
+        home.patch.setattr(place, "load", lambda data: signal.raise_signal(signal.SIGINT))
     for overrides in ((), ("preview=true",)):
         with pytest.raises(KeyboardInterrupt):
             api.run(home.config(*overrides), Console(quiet=True), "")
