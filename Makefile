@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/' | expand -t 20
 
-sweep: $(VENV)/installed  ## install, then run the 64-point grid with 2 epochs (about 5 minutes on 2 cores)
+sweep: $(VENV)/installed  ## install, then run the 64-point grid with 2 epochs (about 4 minutes on 2 cores)
 	$(PY) -m src.sweep search=cnn_grid training.epochs=2
 
 ui: $(VENV)/installed  ## browse the runs in MLflow, at http://127.0.0.1:5000
