@@ -246,6 +246,15 @@ def test_stopped_at_once(home: Home) -> None:
     assert [trial.state for trial in home.history().trials[:2]] == [TrialState.INTERRUPTED] * 2
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, also where the tests run in the background of a shell, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_ctrl_c_while_data_is_loaded(home: Home) -> None:
     """Until the sweep is open Ctrl-C ends it at once, as any program: data may be on its way from far."""
     for place in (module, preview_module):
