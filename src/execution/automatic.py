@@ -37,7 +37,7 @@ def settle(problem: SearchProblem, data: Dataset) -> tuple[SearchProblem, Path]:
     if "threads" in open_keys and not config.training.more_threads:
         open_keys.append("more_threads")
     if not open_keys:
-        return SearchProblem.of(config), path
+        return (problem if config is problem.config else SearchProblem.of(config)), path
     kept = kept_training(path) or choose_training(problem, data)
     return SearchProblem.of(with_training(config, **{key: kept[key] for key in open_keys})), path
 

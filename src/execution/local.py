@@ -58,12 +58,12 @@ class LocalBackend:
         return Process(number, process, pipe, threads)
 
     def slots(self) -> list[Slot]:
-        """One for each worker, as they are now; none is ready for more while the threads of others fill all cores."""
+        """One for each worker, as they are now; all are held while the threads of those with a job fill all cores."""
         threads = sum(worker.threads for worker in self.workers if worker.job)
         is_full = (
             self.config.workers.count == "auto" and bool(threads) and threads >= count_cores() and not count_gpus()
         )
-        return [Slot(one.number, one.ready and not (is_full and not one.job), one.job) for one in self.workers]
+        return [Slot(worker.number, worker.ready, worker.job, is_full) for worker in self.workers]
 
     def give(self, slot: int, job: Job) -> None:
         """Hand a job to a worker that is ready and free; a process has the threads that it was started with."""

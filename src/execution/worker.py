@@ -201,12 +201,9 @@ class Worker:
         from src.training.network import restore
         from src.training.passes import compile_evaluation
 
-        model, test = (
-            restore(job.configuration, input_spec(self.data), read_arrays(self.folder, job.weights)),
-            self.data.test,
-        )
-        scores, results = compile_evaluation(model, make_loss(job.configuration))(test)
-        metrics = measure(test.y, results, ("accuracy",))
+        model = restore(job.configuration, input_spec(self.data), read_arrays(self.folder, job.weights))
+        scores, results = compile_evaluation(model, make_loss(job.configuration))(self.data.test)
+        metrics = measure(self.data.test.y, results, ("accuracy",))
         name = f"models/{job.trial:05d}-{job.epoch}"
         arrays = {"probabilities": probabilities_of(model, scores)}
         predictions = write_arrays(self.folder, f"{name}-test.npz", arrays)

@@ -111,8 +111,9 @@ class Slot:
     number: int
     is_ready: bool
     job: Job | None = None
+    is_held: bool = False  # the jobs of others need the machine
 
     @property
     def is_free(self) -> bool:
         """Whether a job may be given to it."""
-        return self.is_ready and self.job is None
+        return self.is_ready and self.job is None and not self.is_held

@@ -5,7 +5,7 @@ gives the bits of one that is not cut.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -58,14 +58,6 @@ def order_of(seed: int, number: int, count: int, size: int) -> tuple[NDArray[np.
     passes, places = np.divmod(np.arange((number - 1) * size, number * size), count)
     orders = [np.random.default_rng((seed, one)).permutation(count)[places[passes == one]] for one in np.unique(passes)]
     return np.concatenate(orders).astype(np.int32), (passes + 1).astype(np.int32)
-
-
-def cut(part: Part, order: NDArray[np.int32], passes: NDArray[np.int32], size: int) -> Iterator[Chunk]:
-    """An epoch as chunks of `size` images, the last one smaller: a multiple of the batch size gives the same bits."""
-    for start in range(0, len(order), size):
-        numbers = order[start : start + size]
-        own = np.arange(len(numbers), dtype=np.int32)
-        yield Chunk(part.x[numbers], part.y[numbers], own, passes[start : start + size], numbers)
 
 
 Step = Callable[[Tensor, Tensor, Draw], tuple[Tensor, Tensor]]  # a batch → predicted classes and losses, before it

@@ -83,13 +83,14 @@ def test_a_job_with_other_threads(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(count_gpus() > 0, reason="there GPUs are counted, not cores")
-def test_no_slot_is_ready_while_threads_fill_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_slot_is_free_while_threads_fill_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """A job with many threads has the machine to itself, unless so many workers were asked for."""
-    for count, is_ready in (("auto", False), ("2", True)):
+    for count, is_free in (("auto", False), ("2", True)):
         backend = LocalBackend.__new__(LocalBackend)
         backend.config = config(f"workers.count={count}")
         busy, idle = (Process(number, None, None, CORES, True) for number in (1, 2))  # type: ignore[arg-type]
         backend.workers = [busy, idle]
         assert [slot.is_free for slot in backend.slots()] == [True, True]
         busy.job = CheckJob(1, DNN)
-        assert [slot.is_free for slot in backend.slots()] == [False, is_ready]
+        assert [slot.is_free for slot in backend.slots()] == [False, is_free]
+        assert all(slot.is_ready for slot in backend.slots()), "it waits, it does not start"

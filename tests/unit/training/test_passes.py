@@ -1,17 +1,18 @@
 """An epoch is a stream of images, cut anywhere; its passes give what a model says of each image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from src.data.dataset import Dataset, Part
 from src.training.checkpoint import Best, copy_state
 from src.training.engine import Engine
-from src.training.passes import EVALUATED_AT_ONCE, Draw, Hook, cut, order_of
+from src.training.passes import EVALUATED_AT_ONCE, Chunk, Draw, Hook, order_of
 from tests.unit.examples import arrays, dataset, use_one_thread, write_npz
 from tests.unit.training.test_loop import CNN, DNN, bits, job_of
 
@@ -45,6 +46,14 @@ def test_each_image_knows_its_pass() -> None:
     rows, passes = order_of(7, 2, 10, 8)
     assert list(passes) == [1] * 2 + [2] * 6
     assert sorted(np.concatenate([order_of(7, 1, 10, 8)[0], rows[:2]])) == list(range(10))
+
+
+def cut(part: Part, order: NDArray[np.int32], passes: NDArray[np.int32], size: int) -> Iterator[Chunk]:
+    """An epoch as chunks of `size` images, copied aside."""
+    for start in range(0, len(order), size):
+        numbers = order[start : start + size]
+        own = np.arange(len(numbers), dtype=np.int32)
+        yield Chunk(part.x[numbers], part.y[numbers], own, passes[start : start + size], numbers)
 
 
 @pytest.mark.parametrize("overrides", [CNN, (*DNN, "training.class_weights=balanced")], ids=["cnn", "weighted dnn"])
