@@ -23,7 +23,9 @@ MODULES = [
     "src.execution.session",
     "src.tracking.dumps",
     "src.tracking.observer",
+    "src.training.engine",
     "src.training.loop",
+    "src.training.passes",
 ]
 MODULES += [
     "src.tracking.mirror",

@@ -33,6 +33,7 @@ OVERRIDES = [
     "architecture.batch_norm=true",
     "schedule=exponential",
     "training.epochs=2",
+    "training.more_threads=[[2,2]]",
     "training.batch_size=32",
     "training.early_stopping.patience=2",
     "search=activations",
