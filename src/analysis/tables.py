@@ -23,6 +23,8 @@ from src.base.errors import UserError
 from src.ledger.history import History
 from src.ledger.records import PointState, Role, Trial
 
+METRICS = ("val_accuracy", "val_loss")  # that every trial has
+
 
 def trial_table(history: History) -> list[dict[str, Any]]:
     """One row a trial, the best first, those without a result last.
@@ -31,7 +33,7 @@ def trial_table(history: History) -> list[dict[str, Any]]:
     at the best epoch, best_epoch, epochs, seconds (of training), parameters, run_id (MLflow's), drift (of the
     versions that trained it), origin (the trial of another sweep that it was taken from).
     """
-    ranked = rank_trials(history)
+    ranked, measured = rank_trials(history), metrics_of(history)
     order = {trial.number: index for index, trial in enumerate(ranked)}
     table = []
 
@@ -51,8 +53,7 @@ def trial_table(history: History) -> list[dict[str, Any]]:
                 "state": trial.state.value,
                 "reason": trial.reason,
                 **point.values,
-                "val_accuracy": metrics.get("val_accuracy"),
-                "val_loss": metrics.get("val_loss"),
+                **{name: metrics.get(name) for name in measured},
                 "best_epoch": trial.best_epoch or None,
                 "epochs": len(trial.epochs),
                 "seconds": round(sum(epoch.seconds for epoch in trial.epochs), 2),
@@ -65,19 +66,26 @@ def trial_table(history: History) -> list[dict[str, Any]]:
     return table
 
 
+def metrics_of(history: History) -> list[str]:
+    """Those of validation images that trials have: accuracy and loss, then the others that were asked for."""
+    first: dict[str, float] = next((trial.epochs[0].metrics for trial in history.trials if trial.epochs), {})
+    return [*METRICS, *sorted(name for name in first if name.startswith("val_") and name not in METRICS)]
+
+
 def point_table(history: History) -> list[dict[str, Any]]:
     """One row a point that has a result, the best first: means and standard deviations over `seeds` trials.
 
     Columns: point, trials (their numbers), role, each key of the space, seeds, val_accuracy, val_accuracy_sd,
-    val_loss, val_loss_sd, best_epoch and seconds (means), parameters.
+    val_loss, val_loss_sd, the same of other metrics, best_epoch and seconds (means), parameters.
     """
-    return [describe(result) for result in rank_points(history)]
+    measured = metrics_of(history)
+    return [describe(result, measured) for result in rank_points(history)]
 
 
-def describe(result: PointResult) -> dict[str, Any]:
+def describe(result: PointResult, measured: Sequence[str] = METRICS) -> dict[str, Any]:
     """A point's row."""
     metrics: dict[str, Any] = {}
-    for metric in ("val_accuracy", "val_loss"):
+    for metric in measured:
         metrics |= {metric: result.mean(metric), f"{metric}_sd": result.deviation(metric)}
     return {
         "point": result.point.number,

@@ -48,7 +48,7 @@ def describe_settled(asked: Config, settled: Config) -> str:
     if asked.training.threads == "auto" and training.threads != FORMER:
         words.append(f"training.threads={training.threads}")
     if training.more_threads != asked.training.more_threads:
-        words += [f"{threads} threads from epoch {first}" for first, threads in training.more_threads]
+        words += [f"training.threads={threads} from epoch {first}" for first, threads in training.more_threads]
     if asked.training.precision == "auto":
         words.append(f"training.precision={training.precision}")
     return ", ".join(words)

@@ -58,9 +58,7 @@ def run(own: Coordinator) -> None:
 
 def fill(own: Coordinator) -> Checked | Reused | None:
     """Jobs for free slots, and records of what is proposed; up to a job that needs no slot."""
-    for slot in own.backend.slots():
-        if not slot.is_free:
-            continue
+    while slot := next((slot for slot in own.backend.slots() if slot.is_free), None):
         propose(own.schedule, own.ledger)
         job = next_job(own.schedule, jobs_of(own.backend.slots()), own.ahead_only)
         if job is None:

@@ -66,13 +66,17 @@ class LocalBackend:
         return [Slot(worker.number, worker.ready, worker.job, is_full) for worker in self.workers]
 
     def give(self, slot: int, job: Job) -> None:
-        """Hand a job to a worker that is ready and free; a process has the threads that it was started with."""
-        worker = next(worker for worker in self.workers if worker.number == slot)
-        worker.job = job
-        if worker.threads == job.threads:
+        """Hand a job to a worker that is ready and free; a process has the threads that it was started with.
+
+        One that has as many as the job goes before the one that was named; where there is none, that one is replaced."""
+        named = next(worker for worker in self.workers if worker.number == slot)
+        free = [named, *(worker for worker in self.workers if worker.ready and not worker.job)]
+        worker = next((worker for worker in free if worker.threads == job.threads), None)
+        if worker:
+            worker.job = job
             self.send(worker)
         else:
-            self.replace(worker, job.threads).job = job  # it hears of it when it is ready
+            self.replace(named, job.threads).job = job  # it hears of it when it is ready
 
     def send(self, worker: Process) -> None:
         """Tell a worker its job."""

@@ -161,10 +161,11 @@ def find(root: Path, name: str) -> Sweep:
     root, beginning = (root, name) if os.sep not in name else split_path(Path(name))
     sweeps = need_sweeps(root)
     matches = sweeps[:1] if beginning == "latest" else [path for path in sweeps if path.name == beginning]
-    matches = matches or [path for path in sweeps if path.name.startswith(beginning)]
+    for start in (f"{beginning}-", beginning):  # cnn_grid is no cnn_grid_fast
+        matches = matches or [path for path in sweeps if path.name.startswith(start)]
     names = sorted(path.name for path in matches or sweeps)
     if len(matches) > 1:
-        raise UserError(f"'{name}' fits several sweeps: {', '.join(names)}.")
+        raise UserError(f"'{name}' fits several sweeps: {', '.join(names)}. Give more of the name.")
     if not matches and (root / beginning).is_dir():
         raise UserError(f"{root / beginning} is no sweep, since it has no ledger.db{suggest(beginning, names)}.")
     if not matches:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from src.analysis.ranking import rank_points
-from src.analysis.tables import point_table, trial_table
+from src.analysis.tables import metrics_of, point_table, trial_table
 from src.base.text import last, short_keys, show, show_bytes, show_metric
 from src.ledger.history import History
 from src.ledger.objective import Objective
@@ -52,12 +52,12 @@ def board_of_points(history: History, limit: int | None) -> Table:
     shown = point_table(history)[:limit]
     keys = list(history.points[0].values)
     roles = any(row["role"] == Role.CONFIRM for row in shown)
-    columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", "val_accuracy", "val_loss", "seconds"]
+    columns = ["point", *short_keys(keys), *(["seeds"] if roles else []), "n", *metrics_of(history), "seconds"]
     table = new_table(*columns, "parameters", text=("seeds",))
     for place, row in enumerate(shown, 1):
         cells = [str(row["point"]), *(show_escaped(row[key]) for key in keys)]
         cells += ["fresh" if row["role"] == Role.CONFIRM else "of the search"] if roles else []
-        cells += [str(row["seeds"]), show_mean(row, "val_accuracy"), show_mean(row, "val_loss")]
+        cells += [str(row["seeds"]), *(show_mean(row, name) for name in metrics_of(history))]
         table.add_row(*cells, f"{row['seconds']:.1f}", f"{row['parameters']:,}", style="bold" if place == 1 else "")
     return table
 
@@ -67,11 +67,12 @@ def board_of_trials(history: History, limit: int | None) -> Table:
     shown = trial_table(history)[:limit]
     keys = list(history.points[0].values) if history.points else []
     states = any(row["state"] != TrialState.FINISHED or row["reason"] or row["drift"] for row in shown)
-    columns = ["trial", *short_keys(keys), "val_accuracy", "val_loss", "epoch", "seconds", "parameters"]
+    columns = ["trial", *short_keys(keys), *metrics_of(history), "epoch", "seconds", "parameters"]
     table = new_table(*columns, *(["state"] if states else []))
     for place, row in enumerate(shown, 1):
-        cells = [str(row["trial"]), *(show_escaped(row[key]) for key in keys), show_metric(row["val_accuracy"])]
-        cells += [show_metric(row["val_loss"]), f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
+        cells = [str(row["trial"]), *(show_escaped(row[key]) for key in keys)]
+        cells += [show_metric(row[name]) for name in metrics_of(history)]
+        cells += [f"{show(row['best_epoch'])}/{row['epochs']}", f"{row['seconds']:.1f}"]
         cells += [f"{row['parameters']:,}", *([escape(show_state(row))] if states else [])]
         best = place == 1 and row["state"] == TrialState.FINISHED
         table.add_row(*cells, style="bold" if best else "")

@@ -212,7 +212,7 @@ class Screen(Observer):
         reason = f"; {event.reason}" if event.reason else ""
         role = "" if trial.role == Role.SEARCH else f" ({trial.role})"
         result = (
-            f"trained on all images for {epoch.number} epochs"
+            f"trained on all images for {number_of(epoch.number, 'epoch')}"
             if trial.objective is None
             else f"{self.history.objective} {trial.objective:.4f} at epoch {epoch.number}"
         )

@@ -92,7 +92,8 @@ class Progress:
     def draw_slot(self, slot: Slot) -> Text:
         """What runs in one slot."""
         if not slot.is_ready:
-            return Text(f"  worker {slot.number}: starting TensorFlow", style="dim")
+            what = f" for {describe_subject(slot.job)}" if slot.job else ""
+            return Text(f"  worker {slot.number}: starting TensorFlow{what}", style="dim")
         if not isinstance(slot.job, TrainJob):
             word = describe_subject(slot.job) if slot.job else "waiting"
             return Text(f"  worker {slot.number}: {word}", style="dim")

@@ -1,9 +1,11 @@
 """Tables of trials, points, values and sweeps."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from src.analysis.contrasts import compare
 from src.analysis.groups import by_key
@@ -11,7 +13,22 @@ from src.analysis.tables import left_out, point_table, sweep_table, trial_table,
 from src.base.errors import UserError
 from src.ledger.events import Started, Tracked
 from src.ledger.records import Evaluation, TrialState
+from src.reporting.boards import leaderboard
 from tests.unit.examples import epoch, finish, history_of, measured
+
+
+def test_other_metrics_are_columns() -> None:
+    """What trials measure besides accuracy and loss stands beside these, in rows of trials and of points, and as printed."""
+    history = history_of()
+    for number, value in ((1, 0.4), (2, 0.6)):
+        scored = epoch(1, value)
+        finish(history, number, replace(scored, metrics={**scored.metrics, "val_macro_f1": value / 2}))
+    assert [row["val_macro_f1"] for row in trial_table(history)] == [0.3, 0.2, None, None]
+    assert [(row["val_macro_f1"], row["val_macro_f1_sd"]) for row in point_table(history)] == [(0.3, None), (0.2, None)]
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(leaderboard(history, None))
+    assert "macro" in capture.get() and "0.3000" in capture.get()
 
 
 def test_trial_table() -> None:

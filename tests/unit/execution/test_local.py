@@ -94,3 +94,14 @@ def test_no_slot_is_free_while_threads_fill_all_cores(monkeypatch: pytest.Monkey
         busy.job = CheckJob(1, DNN)
         assert [slot.is_free for slot in backend.slots()] == [False, is_free]
         assert all(slot.is_ready for slot in backend.slots()), "it waits, it does not start"
+
+
+def test_a_job_is_given_to_a_worker_with_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If one is free, no process is replaced: the one that was named before others."""
+    backend, sent = LocalBackend.__new__(LocalBackend), list[int]()
+    monkeypatch.setattr(backend, "send", lambda worker: sent.append(worker.number))
+    for threads, named, taken in (((2, 1), 1, 2), ((1, 1), 2, 2), ((1, 1), 1, 1)):
+        backend.workers = [Process(n, None, None, count, True) for n, count in enumerate(threads, 1)]  # type: ignore[arg-type]
+        backend.give(named, CheckJob(1, DNN))
+        assert sent.pop() == taken
+        assert [worker.number for worker in backend.workers if worker.job] == [taken]

@@ -61,6 +61,16 @@ def test_what_is_not_found(sweeps: Path, name: str, words: str) -> None:
         find(sweeps, name)
 
 
+def test_a_name_ends_at_a_dash(sweeps: Path) -> None:
+    """Sweeps of a search come before those of another whose name only begins with it; of several, more is asked for."""
+    for name in ("cnn-1", "cnn_fast-2"):
+        make_sweep(sweeps / name, here(sweeps), 1)
+    assert find(sweeps, "cnn").name == "cnn-1" and find(sweeps, "cnn_").name == "cnn_fast-2"
+    make_sweep(sweeps / "cnn-3", here(sweeps), 1)
+    with pytest.raises(UserError, match=r"fits several sweeps: cnn-1, cnn-3\. Give more of the name\."):
+        find(sweeps, "cnn")
+
+
 def test_no_sweeps(tmp_path: Path) -> None:
     """Where there is no sweep yet, the message says how to start one."""
     with pytest.raises(UserError, match=rf"python -m src\.sweep search=cnn_grid paths\.sweeps={tmp_path}/nowhere"):

@@ -57,7 +57,7 @@ def test_trials_of_other_roles() -> None:
         "epoch 3/3 accuracy 0.5000 loss 1.0000 val_accuracy 0.7000 val_loss 0.3000; 7 s left",
         "    1/1  trial 1: activation=relu: val_accuracy 0.7000 at epoch 3, 3.0 s; 7 s left",
         "    2/2  trial 2 (confirm): activation=relu: val_accuracy 0.7000 at epoch 1, 3.0 s; 4 s left",
-        "    3/3  trial 3 (refit): activation=relu: trained on all images for 1 epochs, 1.0 s; 1 s left",
+        "    3/3  trial 3 (refit): activation=relu: trained on all images for 1 epoch, 1.0 s; 1 s left",
     ]
 
 
